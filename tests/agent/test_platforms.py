@@ -1,0 +1,75 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from client_agent.platform_linux import LinuxMachine
+from client_agent.platform_windows import APP_PATHS, WindowsMachine, read_registry
+
+posix_only = pytest.mark.skipif(os.name != "posix", reason="the stand-in programs are shell scripts")
+
+
+def program(folder, name, version):
+    path = folder / name
+    path.write_text(f"#!/bin/sh\necho '{version}'\n", encoding="utf-8")
+    path.chmod(0o755)
+    return path
+
+
+@posix_only
+def test_linux_prefers_chrome_and_reads_versions(tmp_path, monkeypatch):
+    program(tmp_path, "chromium", "Chromium 109.0.5412.0 built on Debian")
+    chrome = program(tmp_path, "google-chrome-stable", "Google Chrome 131.0.6778.85 ")
+    (tmp_path / "google-chrome").symlink_to(chrome)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = LinuxMachine().find_browsers()
+    assert [(one.name, one.version) for one in found] == [
+        ("Google Chrome", "131.0.6778.85"),
+        ("Chromium", "109.0.5412.0"),
+    ]
+    assert found[1].major_version == 109
+
+
+@posix_only
+def test_linux_keeps_a_browser_that_does_not_tell_its_version(tmp_path, monkeypatch):
+    program(tmp_path, "chromium", "no number here")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (found,) = LinuxMachine().find_browsers()
+    assert found.version == ""
+    assert found.major_version is None
+
+
+def test_linux_keeps_its_state_where_the_desktop_says(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert LinuxMachine().state_folder() == tmp_path / "exam-agent"
+    monkeypatch.delenv("XDG_STATE_HOME")
+    assert LinuxMachine().state_folder() == Path.home() / ".local" / "state" / "exam-agent"
+
+
+def test_windows_finds_what_the_registry_names_and_the_newest_version_beside_it(tmp_path):
+    chrome = tmp_path / "chrome.exe"
+    chrome.write_bytes(b"MZ")
+    for folder in ("99.0.4844.51", "109.0.5414.120", "Dictionaries"):
+        (tmp_path / folder).mkdir()
+    registry = {
+        f"{APP_PATHS}\\chrome.exe": f'"{chrome}"',
+        f"{APP_PATHS}\\msedge.exe": str(tmp_path / "removed" / "msedge.exe"),
+    }
+    (found,) = WindowsMachine(registry.get).find_browsers()
+    assert found.name == "Google Chrome"
+    assert found.path == chrome
+    assert found.version == "109.0.5414.120"
+
+
+def test_windows_without_browsers_finds_none():
+    assert WindowsMachine(lambda _key: None).find_browsers() == []
+
+
+def test_windows_keeps_its_state_in_the_local_application_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path))
+    assert WindowsMachine().state_folder() == tmp_path / "exam-agent"
+
+
+@posix_only
+def test_there_is_no_registry_elsewhere():
+    assert read_registry(APP_PATHS) is None
