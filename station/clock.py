@@ -1,0 +1,58 @@
+"""The only reader of the clock.
+
+A `Clock` takes the machine's time once and then follows the monotonic counter, so that a wrong or jumping
+system clock never moves a running deadline (design §6). What the system clock does meanwhile is noticed by
+`jump()` and is for the journal and the board. A scaled clock serves rehearsals.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+
+@dataclass
+class Clock:
+    """Moments in UTC that never jump.
+
+    `scale` is station seconds per real second (1 but in rehearsals); `starts_at` lets a rehearsal begin at
+    a chosen moment, None means the system's time.
+    """
+
+    scale: float = 1.0
+    starts_at: datetime | None = None
+    _anchor: datetime = field(init=False)
+    _monotonic: float = field(init=False)
+    _offset_seen: timedelta = field(init=False, default=timedelta(0))
+
+    def __post_init__(self) -> None:
+        self._monotonic = time.monotonic()
+        self._anchor = self.starts_at or system_time()
+
+    def now(self) -> datetime:
+        """Say the present moment, aware, in UTC."""
+        return self._anchor + timedelta(seconds=(time.monotonic() - self._monotonic) * self.scale)
+
+    def jump(self, *, tolerance_s: float = 2.0) -> float | None:
+        """Say by how many seconds the system clock has moved against this one since last asked.
+
+        None while it moved by less than `tolerance_s`. Always None for a clock that does not follow the system.
+        """
+        if self.scale != 1.0 or self.starts_at is not None:
+            return None
+        offset = system_time() - self.now()
+        moved = (offset - self._offset_seen).total_seconds()
+        if abs(moved) < tolerance_s:
+            return None
+        self._offset_seen = offset
+        return moved
+
+    def real_seconds(self, station_seconds: float) -> float:
+        """Turn station seconds into seconds of waiting."""
+        return station_seconds / self.scale
+
+
+def system_time() -> datetime:
+    """Read the machine's clock."""
+    return datetime.now(UTC)

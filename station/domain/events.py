@@ -1,0 +1,206 @@
+"""Catalogue of journal events: id, who may cause it, and the sentence that the live list shows.
+
+Sentences are filled from the event's details; `who` is a candidate ("candidate"), staff ("staff") or the
+station itself ("station").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Weight(StrEnum):
+    """How loud an event is on the board."""
+
+    QUIET = "quiet"
+    NORMAL = "normal"
+    ALARM = "alarm"
+
+
+@dataclass(frozen=True)
+class Event:
+    """One kind of journal entry."""
+
+    id: str
+    who: str
+    zh: str
+    en: str
+    weight: Weight = Weight.NORMAL
+
+    def sentence(self, details: Mapping[str, object], language: str = "zh") -> str:
+        """Fill the sentence; a detail that is absent shows as '—' so that an old entry always reads."""
+        return (self.en if language == "en" else self.zh).format_map(_Blanks(details))
+
+
+class _Blanks(dict[str, object]):
+    def __missing__(self, key: str) -> str:
+        return "—"
+
+
+CATALOGUE: dict[str, Event] = {}
+
+
+def _event(event_id: str, who: str, zh: str, en: str, weight: Weight = Weight.NORMAL) -> None:
+    CATALOGUE[event_id] = Event(event_id, who, zh, en, weight)
+
+
+_event("station_started", "station", "考站启动（版本 {version}）", "Station started (version {version})")
+_event("station_stopped", "station", "考站正常停止", "Station stopped cleanly")
+_event(
+    "outage_found",
+    "station",
+    "考站中断 {gap_s} 秒后恢复，已补时 {compensated} 名考生",
+    "Station was down for {gap_s} s; {compensated} candidates were given the time back",
+    Weight.ALARM,
+)
+_event(
+    "outage_waits",
+    "station",
+    "考站中断 {gap_s} 秒，超过自动恢复上限，等待监考员“继续考试”",
+    "Station was down for {gap_s} s, above the limit: waiting for an invigilator to resume",
+    Weight.ALARM,
+)
+_event(
+    "clock_jumped",
+    "station",
+    "服务器时钟跳变 {seconds} 秒，考试计时不受影响，请校准时间",
+    "The server's clock jumped by {seconds} s; running deadlines are not affected. Please set it right",
+    Weight.ALARM,
+)
+_event("staff_logged_in", "staff", "{name} 登录监考台", "{name} logged in to the console", Weight.QUIET)
+_event("staff_logged_out", "staff", "{name} 退出监考台", "{name} logged out", Weight.QUIET)
+_event("staff_login_failed", "staff", "账号 {username} 登录失败", "Failed log-in for {username}", Weight.NORMAL)
+_event("staff_added", "staff", "新增工作人员账号 {username}（{role}）", "Staff account {username} ({role}) added")
+_event("password_changed", "staff", "{name} 修改了口令", "{name} changed the password", Weight.QUIET)
+_event("address_allowed", "staff", "允许监考机地址 {address}", "Invigilator PC {address} let in")
+_event("plan_imported", "staff", "导入考试计划 {code}", "Exam plan {code} imported")
+_event("roster_imported", "staff", "导入名单：{subject}，{count} 人", "Roster imported: {subject}, {count} entries")
+_event("photos_imported", "staff", "导入照片 {count} 张", "{count} photos imported")
+_event("paper_imported", "staff", "导入试卷 {code}（{items} 题）", "Paper {code} imported ({items} items)")
+_event("seat_opened", "staff", "考位 {seat} 的考生机已就位", "Workstation of seat {seat} opened")
+_event("admission_opened", "staff", "开放考生登录", "Log-in opened for candidates")
+_event("sitting_started", "staff", "{subject} 开考", "{subject} started")
+_event("sitting_postponed", "staff", "开考推迟 {minutes} 分钟：{reason}", "Start postponed by {minutes} min: {reason}")
+_event("sitting_closed", "staff", "场次结束", "Sitting closed")
+_event("sitting_delivered", "station", "成绩数据已上报并收到回执 {code}", "Results delivered, receipt {code}")
+_event("candidate_logged_in", "candidate", "考位 {seat} {name} 登录", "Seat {seat}: {name} logged in", Weight.QUIET)
+_event(
+    "candidate_login_failed",
+    "candidate",
+    "准考证号 {ticket} 登录失败（口令错误）",
+    "Failed log-in for ticket {ticket} (wrong password)",
+)
+_event(
+    "login_waits",
+    "candidate",
+    "{name} 在考位 {seat} 登录，与名单考位 {own_seat} 不符，等待监考员放行",
+    "{name} logged in at seat {seat} instead of {own_seat}: waiting for release",
+    Weight.ALARM,
+)
+_event("login_released", "staff", "放行 {name} 在考位 {seat} 登录", "{name} released at seat {seat}")
+_event(
+    "second_login",
+    "candidate",
+    "{name} 在另一处（{seat}）再次登录，原页面已停止作答",
+    "{name} logged in a second time ({seat}); the other page stopped answering",
+    Weight.ALARM,
+)
+_event("identity_confirmed", "candidate", "{name} 确认身份信息", "{name} confirmed the identity", Weight.QUIET)
+_event(
+    "identity_disputed",
+    "candidate",
+    "{name} 报告身份信息有误，请核对证件",
+    "{name} says the identity shown is wrong: compare the documents",
+    Weight.ALARM,
+)
+_event("paper_opened", "candidate", "考位 {seat} {name} 开始作答", "Seat {seat}: {name} opened the paper", Weight.QUIET)
+_event("came_late", "candidate", "{name} 迟到 {minutes} 分钟入场", "{name} came {minutes} min late")
+_event(
+    "late_start_shifted",
+    "station",
+    "{name} 因上一科目延时，本科目顺延 {seconds} 秒",
+    "{name} starts {seconds} s later because the subject before ran late",
+)
+_event("marked_absent", "staff", "{name} 记为缺考", "{name} recorded as absent")
+_event("absence_withdrawn", "staff", "撤销 {name} 的缺考记录", "Absence of {name} withdrawn")
+_event("handed_in", "candidate", "考位 {seat} {name} 交卷，回执 {receipt}", "Seat {seat}: {name} handed in, {receipt}")
+_event(
+    "collected", "station", "考位 {seat} {name} 到时收卷，回执 {receipt}", "Seat {seat}: {name} collected, {receipt}"
+)
+_event(
+    "collected_by_staff",
+    "staff",
+    "考位 {seat} {name} 由监考员收卷：{reason}",
+    "Seat {seat}: {name} collected by staff: {reason}",
+)
+_event("attempt_suspended", "staff", "暂停 {name}：{reason}", "{name} suspended: {reason}")
+_event("attempt_resumed", "staff", "恢复 {name}，补时 {seconds} 秒", "{name} resumed, {seconds} s given back")
+_event("sitting_suspended", "staff", "全场暂停：{reason}", "Whole sitting suspended: {reason}", Weight.ALARM)
+_event("sitting_resumed", "staff", "全场恢复考试", "Whole sitting resumed")
+_event(
+    "attempt_cancelled", "staff", "终止 {name} 的考核：{reason}", "Test of {name} terminated: {reason}", Weight.ALARM
+)
+_event(
+    "extension_proposed",
+    "staff",
+    "申请延时 {minutes} 分钟（{count} 人）：{reason}",
+    "Extension of {minutes} min proposed for {count}: {reason}",
+)
+_event(
+    "extension_confirmed",
+    "staff",
+    "{by_name} 确认 {name} 延时 {minutes} 分钟，等待另一方",
+    "{by_name} confirmed {minutes} min for {name}; the other side is awaited",
+)
+_event("extension_granted", "staff", "{name} 延时 {minutes} 分钟生效", "{name} extended by {minutes} min")
+_event(
+    "extension_refused", "staff", "{name} 延时 {minutes} 分钟未获批准", "Extension of {minutes} min for {name} refused"
+)
+_event(
+    "seat_moved",
+    "staff",
+    "{name} 由考位 {old_seat} 换至 {new_seat}：{reason}",
+    "{name} moved {old_seat} → {new_seat}: {reason}",
+)
+_event("message_sent", "staff", "发送消息：{text}", "Message sent: {text}", Weight.QUIET)
+_event("incident_recorded", "staff", "{kind_zh}：{text}", "{kind_en}: {text}", Weight.ALARM)
+_event("leave_began", "staff", "{name} 临时离场", "{name} left for a moment")
+_event("leave_ended", "staff", "{name} 返回考场", "{name} came back")
+_event("early_leave_allowed", "staff", "主考同意提前交卷（{count} 人）", "Early hand-in allowed for {count}")
+_event("help_asked", "candidate", "考位 {seat} {name} 举手", "Seat {seat}: {name} raised a hand", Weight.ALARM)
+_event("help_answered", "staff", "已应答考位 {seat} 举手", "Hand at seat {seat} answered", Weight.QUIET)
+_event(
+    "save_came_late",
+    "candidate",
+    "{name} 有 {count} 条答案在截止后到达，已保留待裁定",
+    "{count} answers of {name} arrived after the deadline: kept, to be decided",
+    Weight.ALARM,
+)
+_event("late_saves_accepted", "staff", "迟到答案采纳 {count} 条（{name}）", "{count} late answers accepted ({name})")
+_event(
+    "save_conflict",
+    "candidate",
+    "{name} 的同一保存编号收到不同内容，均已留存",
+    "Two bodies under one save number from {name}; both kept",
+    Weight.ALARM,
+)
+_event("marked", "station", "客观题评分完成：{count} 份", "Objective items marked: {count} attempts")
+_event(
+    "package_built",
+    "station",
+    "成果包 {number} 已生成（{attempts} 份作答）",
+    "Result package {number} built ({attempts})",
+)
+_event("package_sent", "station", "成果包已送达上级平台，等待回执", "Package arrived at the central platform")
+_event("package_confirmed", "station", "收到上级平台回执 {code}", "Receipt {code} of the central platform checked")
+_event("package_exported", "staff", "成果包导出到文件 {name}", "Package exported to {name}")
+_event(
+    "package_troubled",
+    "station",
+    "成果包上传需要处理：{reason}",
+    "The upload needs attention: {reason}",
+    Weight.ALARM,
+)
+_event("room_sealed", "staff", "考场封场", "Room sealed")

@@ -1,0 +1,119 @@
+"""Phases of a sitting, and the times that follow from its plan: pure functions of plan, facts and moment.
+
+T is the actual start, never before the planned one (design §13.10).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from station.errors import problem
+
+TOO_EARLY_TO_START = problem(
+    "too_early_to_start",
+    "未到计划开考时间 {planned_start}，不能开考。",
+    "The planned start is {planned_start}: the sitting cannot start before it.",
+)
+SITTING_STATE_WRONG = problem(
+    "sitting_state_wrong",
+    "场次当前状态为“{state_zh}”，不能{act_zh}。",
+    "The sitting is {state}: it cannot be {act} now.",
+)
+ENTRY_CLOSED = problem(
+    "entry_closed",
+    "开考 {cutoff_min} 分钟后不得入场，请向监考员报告。",
+    "No entry later than {cutoff_min} minutes after the start. Tell the invigilator.",
+)
+NOT_STARTED = problem(
+    "not_started", "尚未开考，请在等候页等待。", "The test has not started yet. Please wait on the waiting page."
+)
+TOO_EARLY_TO_LEAVE = problem(
+    "too_early_to_leave",
+    "距考试结束 {early_leave_min} 分钟以内方可申请提前交卷，且须主考同意（还需等待 {wait_min} 分钟）。",
+    "Handing in early is only possible in the last {early_leave_min} minutes, with the chief examiner's "
+    "consent ({wait_min} minutes to go).",
+)
+
+
+class SittingState(StrEnum):
+    """Where a sitting is in its day."""
+
+    PLANNED = "planned"
+    ADMITTING = "admitting"
+    RUNNING = "running"
+    SUSPENDED = "suspended"
+    CLOSED = "closed"
+    DELIVERED = "delivered"
+
+
+STATE_NAMES: dict[SittingState, tuple[str, str]] = {
+    SittingState.PLANNED: ("未开放", "planned"),
+    SittingState.ADMITTING: ("候考登录中", "admitting"),
+    SittingState.RUNNING: ("考试中", "running"),
+    SittingState.SUSPENDED: ("已暂停", "suspended"),
+    SittingState.CLOSED: ("已结束", "closed"),
+    SittingState.DELIVERED: ("已上报", "delivered"),
+}
+
+
+@dataclass(frozen=True)
+class Times:
+    """What a deadline is made of. `started_at` is the sitting's actual start; all lengths are whole seconds.
+
+    `shift_s`: start of this candidate moved because the subject before ran late (R-DAY-14);
+    `extensions_s`: granted extensions; `interruptions_s`: closed interruptions and suspensions of this attempt.
+    """
+
+    started_at: datetime
+    duration_s: int
+    shift_s: int = 0
+    extensions_s: int = 0
+    interruptions_s: float = 0.0
+
+
+def deadline(times: Times) -> datetime:
+    """Compute when answering ends. A latecomer gets nothing extra: their own entry does not count."""
+    seconds = times.duration_s + times.shift_s + times.extensions_s + times.interruptions_s
+    return times.started_at + timedelta(seconds=seconds)
+
+
+def interrupted_s(stretches: Iterable[tuple[datetime, datetime]], *, since: datetime) -> float:
+    """Add up interruptions, each second once: overlapping stretches are joined, what lies before `since` is cut."""
+    total, covered_until = 0.0, since
+    for began_at, ended_at in sorted(stretches):
+        began_at = max(began_at, covered_until)
+        if ended_at > began_at:
+            total += (ended_at - began_at).total_seconds()
+            covered_until = ended_at
+    return total
+
+
+def may_start(planned_start_at: datetime, postponement_s: int, at: datetime) -> bool:
+    """Say whether the start is allowed at this moment (R-DAY-15)."""
+    return at >= planned_start_at + timedelta(seconds=postponement_s)
+
+
+def may_enter(started_at: datetime, cutoff_min: int, at: datetime, *, shift_s: int = 0) -> bool:
+    """Say whether a candidate may still open the paper: up to and including T+cutoff (R-DAY-3)."""
+    return at <= started_at + timedelta(minutes=cutoff_min, seconds=shift_s)
+
+
+def late_minutes(started_at: datetime, at: datetime, *, shift_s: int = 0) -> int:
+    """Say how many begun minutes after the start somebody came; 0 when in time."""
+    late_s = (at - started_at).total_seconds() - shift_s
+    return 0 if late_s <= 0 else int(-(-late_s // 60))
+
+
+def may_leave_early(deadline_at: datetime, early_leave_min: int, at: datetime) -> bool:
+    """Say whether the last minutes have begun in which early leave can be allowed (R-DAY-4)."""
+    return at >= deadline_at - timedelta(minutes=early_leave_min)
+
+
+def shift_after(previous_ended_at: datetime | None, started_at: datetime) -> int:
+    """Compute by how many seconds a late end of the subject before moves this one for a candidate (R-DAY-14)."""
+    if previous_ended_at is None or previous_ended_at <= started_at:
+        return 0
+    return int((previous_ended_at - started_at).total_seconds() + 0.999)

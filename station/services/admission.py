@@ -1,0 +1,325 @@
+"""Let candidates in: seat links, log-in, release, confirmation, absent and late."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from station.domain.attempt import ENDED
+from station.domain.roster import initial_password
+from station.domain.sitting import SittingState
+from station.errors import Forbidden, Missing, Refused, Unauthenticated, problem
+from station.services import journal
+from station.store.models import (
+    Attempt,
+    Attendance,
+    Candidate,
+    CandidateLogin,
+    Entry,
+    Room,
+    Seat,
+    Sitting,
+    Workstation,
+    WorkstationState,
+)
+
+# What stands for the seat of a PC that was given none.
+UNLINKED = "未登记/unlinked"
+
+WRONG_LOGIN = problem(
+    "wrong_login",
+    "准考证号或口令不正确。口令为准考证号后 6 位，请核对后重新输入。",
+    "Ticket number or password is wrong. The password is the last 6 digits of the ticket number.",
+)
+NOT_LOGGED_IN = problem("not_logged_in", "请先登录。", "Please log in first.")
+LOGGED_IN_ELSEWHERE = problem(
+    "logged_in_elsewhere",
+    "该准考证号已在另一台考生机登录，本机已停止作答。答案均已保留，如非本人操作请举手报告。",
+    "This ticket number has logged in on another PC; answering stopped here. Raise your hand if that was not you.",
+)
+WAITING_FOR_RELEASE = problem(
+    "waiting_for_release",
+    "您的考位是 {own_seat}，当前为 {seat}。请到自己的考位，或等待监考员放行。",
+    "Your seat is {own_seat}, this is {seat}. Go to your seat or wait for the invigilator's release.",
+)
+NO_SITTING_NOW = problem(
+    "no_sitting_now",
+    "当前没有向您开放的场次。{next_zh}",
+    "There is no sitting open for you now. {next_en}",
+)
+RECORDED_ABSENT = problem(
+    "recorded_absent",
+    "您已被记为缺考，请向监考员报告。",
+    "You have been recorded as absent. Tell the invigilator.",
+)
+SEAT_LINK_WRONG = problem(
+    "seat_link_wrong",
+    "考位链接无效或已被更换，请技术人员重新打开考位链接。",
+    "This seat link is not valid (any more). Ask the technician to open the seat's link again.",
+)
+ENTRY_UNKNOWN = problem("entry_unknown", "未找到该排考记录。", "There is no such entry.")
+PRESENT_NOT_ABSENT = problem(
+    "present_not_absent", "{name} 已开始作答，不能记为缺考。", "{name} has opened the paper and cannot be absent."
+)
+
+
+@dataclass(frozen=True)
+class LoggedIn:
+    """A new log-in: the token goes into the candidate's cookie and is nowhere else."""
+
+    token: str
+    login_id: int
+    candidate_id: int
+    waits_for_release: bool
+
+
+def token_hash(token: str) -> str:
+    """Digest a random token for keeping; tokens have 256 bits, so a plain hash is enough."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def seat_link_code(secret: bytes, seat_id: int) -> str:
+    """Derive the code in a seat's link, so that links need no storing and cannot be guessed."""
+    return hmac.new(secret, f"seat-link {seat_id}".encode(), hashlib.sha256).hexdigest()[:20]
+
+
+def open_seat(db: Session, seat_id: int, *, code: str, secret: bytes, address: str, at: datetime) -> tuple[str, int]:
+    """Make the PC that opens a seat's link this seat's workstation (design §13.15).
+
+    Returns its token (for the cookie) and its id. An earlier workstation of the seat is replaced.
+    """
+    seat = db.get(Seat, seat_id)
+    if seat is None or not hmac.compare_digest(seat_link_code(secret, seat_id), code):
+        raise Forbidden(SEAT_LINK_WRONG)
+    db.execute(
+        update(Workstation)
+        .where(Workstation.seat_id == seat_id, Workstation.replaced_at.is_(None))
+        .values(replaced_at=at, state=WorkstationState.RELEASED)
+    )
+    token = secrets.token_urlsafe(32)
+    workstation = Workstation(
+        token_hash=token_hash(token), seat_id=seat_id, address=address, state=WorkstationState.READY, opened_at=at
+    )
+    db.add(workstation)
+    db.flush()
+    journal.append(db, "seat_opened", at=at, seat=seat.number, address=address)
+    return token, workstation.id
+
+
+def workstation_of(db: Session, token: str) -> Workstation | None:
+    """Find the workstation behind a cookie; None for a stranger or a replaced one."""
+    if not token:
+        return None
+    return db.scalars(
+        select(Workstation).where(Workstation.token_hash == token_hash(token), Workstation.replaced_at.is_(None))
+    ).one_or_none()
+
+
+def log_in(
+    db: Session,
+    ticket_number: str,
+    password: str,
+    *,
+    workstation: Workstation | None,
+    address: str,
+    at: datetime,
+    admit_unlinked: bool = False,
+) -> LoggedIn:
+    """Log a candidate in at a PC with ticket number and its last 6 digits (R-DAY-2).
+
+    1. Wrong number and wrong password are one refusal.
+    2. The entry that counts is the candidate's open one, else the next; none open: `no_sitting_now`.
+    3. At another seat than the entry's the log-in waits for an invigilator (R-ROST-2), and so it does on a PC
+       that was given no seat, unless `admit_unlinked`.
+    4. Earlier log-ins end; if one was on another PC, the board and the other page are told.
+    """
+    candidate = db.scalars(select(Candidate).where(Candidate.ticket_number == ticket_number)).one_or_none()
+    expected = initial_password(ticket_number)
+    if candidate is None or not hmac.compare_digest(expected.encode(), password.encode()):
+        raise Unauthenticated(WRONG_LOGIN)
+    entry, seat = _entry_to_sit(db, candidate, at=at)
+    here = db.get(Seat, workstation.seat_id) if workstation is not None else None
+    waits = not admit_unlinked if here is None else here.id != seat.id
+    _end_other_logins(db, candidate, entry, workstation=workstation, here=here, at=at)
+    token = secrets.token_urlsafe(32)
+    login = CandidateLogin(
+        token_hash=token_hash(token),
+        candidate_id=candidate.id,
+        workstation_id=workstation.id if workstation else None,
+        seat_id=here.id if here else None,
+        address=address,
+        created_at=at,
+        released_at=None if waits else at,
+    )
+    db.add(login)
+    db.flush()
+    where = {"sitting_id": entry.sitting_id, "entry_id": entry.id, "name": candidate.name}
+    if waits:
+        here_number = here.number if here else UNLINKED
+        journal.append(db, "login_waits", at=at, seat=here_number, own_seat=seat.number, **where)  # type: ignore[arg-type]
+    else:
+        journal.append(db, "candidate_logged_in", at=at, seat=seat.number, **where)  # type: ignore[arg-type]
+        if workstation is not None:
+            workstation.state = WorkstationState.IN_USE
+    return LoggedIn(token, login.id, candidate.id, waits)
+
+
+def record_failed_login(db: Session, ticket_number: str, *, address: str, at: datetime) -> None:
+    """Put a wrong password for a known ticket number into the journal."""
+    known = db.scalars(select(Candidate.id).where(Candidate.ticket_number == ticket_number)).one_or_none()
+    if known is not None:
+        journal.append(db, "candidate_login_failed", at=at, ticket=ticket_number, address=address)
+
+
+def login_of(db: Session, token: str) -> CandidateLogin:
+    """Find the live log-in behind a cookie.
+
+    Raises `not_logged_in` for a stranger and `logged_in_elsewhere` when a newer log-in took its place.
+    """
+    login = None
+    if token:
+        login = db.scalars(select(CandidateLogin).where(CandidateLogin.token_hash == token_hash(token))).one_or_none()
+    if login is None:
+        raise Unauthenticated(NOT_LOGGED_IN)
+    if login.ended_at is not None:
+        raise Unauthenticated(LOGGED_IN_ELSEWHERE if login.ended_reason == "replaced" else NOT_LOGGED_IN)
+    return login
+
+
+def check_released(db: Session, login: CandidateLogin, entry: Entry) -> None:
+    """Refuse with `waiting_for_release` while the log-in sits at a wrong seat and nobody has released it."""
+    if login.released_at is None:
+        own = db.get_one(Seat, entry.seat_id)
+        raise Refused(WAITING_FOR_RELEASE, own_seat=own.number, seat=_seat_number(db, login))
+
+
+def release_login(db: Session, login_id: int, *, by: int, at: datetime) -> None:
+    """Let a candidate work at the seat where they logged in; releasing twice changes nothing."""
+    login = db.get(CandidateLogin, login_id)
+    if login is None or login.ended_at is not None:
+        raise Missing(ENTRY_UNKNOWN)
+    if login.released_at is not None:
+        return
+    login.released_at, login.released_by = at, by
+    candidate = db.get_one(Candidate, login.candidate_id)
+    journal.append(db, "login_released", at=at, by=by, name=candidate.name, seat=_seat_number(db, login))
+
+
+def log_out(db: Session, login: CandidateLogin, *, at: datetime) -> None:
+    """End a log-in, so that the next candidate finds a clean PC."""
+    login.ended_at, login.ended_reason = at, "logged_out"
+    if login.workstation_id is not None:
+        db.get_one(Workstation, login.workstation_id).state = WorkstationState.READY
+
+
+def confirm_identity(db: Session, entry: Entry, *, at: datetime) -> None:
+    """Record that the candidate found own name, number and photo right."""
+    if entry.confirmed_at is None:
+        entry.confirmed_at = at
+        if entry.attendance == Attendance.EXPECTED:
+            entry.attendance = Attendance.PRESENT
+        name = db.get_one(Candidate, entry.candidate_id).name
+        journal.append(db, "identity_confirmed", at=at, sitting_id=entry.sitting_id, entry_id=entry.id, name=name)
+
+
+def dispute_identity(db: Session, entry: Entry, *, at: datetime) -> None:
+    """Tell the board that the candidate says the identity shown is wrong; they are not confirmed."""
+    entry.confirmed_at = None
+    name = db.get_one(Candidate, entry.candidate_id).name
+    journal.append(db, "identity_disputed", at=at, sitting_id=entry.sitting_id, entry_id=entry.id, name=name)
+
+
+def mark_absent(db: Session, entry_ids: Sequence[int], *, by: int, at: datetime) -> None:
+    """Record candidates as absent (R-DAY-3); refused for one who has opened the paper, and then for all."""
+    for entry in _entries(db, entry_ids):
+        name = db.get_one(Candidate, entry.candidate_id).name
+        if db.scalars(select(Attempt.id).where(Attempt.entry_id == entry.id)).one_or_none() is not None:
+            raise Refused(PRESENT_NOT_ABSENT, name=name)
+        if entry.attendance != Attendance.ABSENT:
+            entry.attendance = Attendance.ABSENT
+            journal.append(db, "marked_absent", at=at, by=by, sitting_id=entry.sitting_id, entry_id=entry.id, name=name)
+
+
+def withdraw_absence(db: Session, entry_ids: Sequence[int], *, by: int, at: datetime) -> None:
+    """Take back a record of absence made by mistake."""
+    for entry in _entries(db, entry_ids):
+        if entry.attendance == Attendance.ABSENT:
+            entry.attendance = Attendance.EXPECTED
+            name = db.get_one(Candidate, entry.candidate_id).name
+            journal.append(
+                db, "absence_withdrawn", at=at, by=by, sitting_id=entry.sitting_id, entry_id=entry.id, name=name
+            )
+
+
+def entries_of(db: Session, candidate_id: int) -> list[tuple[Entry, Sitting]]:
+    """List a candidate's entries with their sittings, in planned order."""
+    found = db.execute(
+        select(Entry, Sitting)
+        .join(Sitting, Sitting.id == Entry.sitting_id)
+        .where(Entry.candidate_id == candidate_id)
+        .order_by(Sitting.planned_start_at, Sitting.id)
+    )
+    return [row.tuple() for row in found]
+
+
+def _seat_number(db: Session, login: CandidateLogin) -> str:
+    return UNLINKED if login.seat_id is None else db.get_one(Seat, login.seat_id).number
+
+
+def _entries(db: Session, entry_ids: Sequence[int]) -> list[Entry]:
+    found = list(db.scalars(select(Entry).where(Entry.id.in_(entry_ids))))
+    if len(found) != len(set(entry_ids)):
+        raise Missing(ENTRY_UNKNOWN)
+    return found
+
+
+def _entry_to_sit(db: Session, candidate: Candidate, *, at: datetime) -> tuple[Entry, Seat]:
+    """Choose the entry that a log-in now is for: the first that is open to log in and not yet ended."""
+    upcoming: Sitting | None = None
+    for entry, sitting in entries_of(db, candidate.id):
+        if sitting.state == SittingState.PLANNED:
+            upcoming = upcoming or sitting
+        elif sitting.state in {SittingState.ADMITTING, SittingState.RUNNING, SittingState.SUSPENDED}:
+            ended = db.scalars(
+                select(Attempt.id).where(Attempt.entry_id == entry.id, Attempt.state.in_(ENDED))
+            ).one_or_none()
+            if ended is not None:
+                continue
+            if entry.attendance == Attendance.ABSENT:
+                raise Refused(RECORDED_ABSENT)
+            return entry, db.get_one(Seat, entry.seat_id)
+    next_zh = next_en = ""
+    if upcoming is not None:
+        room = db.get_one(Room, upcoming.room_id).name
+        next_zh = f"您的下一场在{room}，尚未开放登录，请稍候。"
+        next_en = f"Your next sitting in {room} is not open for log-in yet."
+    raise Refused(NO_SITTING_NOW, next_zh=next_zh, next_en=next_en)
+
+
+def _end_other_logins(
+    db: Session, candidate: Candidate, entry: Entry, *, workstation: Workstation | None, here: Seat | None, at: datetime
+) -> None:
+    live = db.scalars(
+        select(CandidateLogin).where(CandidateLogin.candidate_id == candidate.id, CandidateLogin.ended_at.is_(None))
+    ).all()
+    elsewhere = False
+    for login in live:
+        login.ended_at, login.ended_reason = at, "replaced"
+        elsewhere = elsewhere or login.workstation_id != (workstation.id if workstation else None)
+    if elsewhere:
+        journal.append(
+            db,
+            "second_login",
+            at=at,
+            sitting_id=entry.sitting_id,
+            entry_id=entry.id,
+            name=candidate.name,
+            seat=here.number if here else "—",
+        )

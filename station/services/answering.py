@@ -1,0 +1,324 @@
+"""Answer a paper: open it, save responses, look at revisions, hand in, collect."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from station.domain import attempt as chain
+from station.domain.attempt import ENDED, OPEN, AttemptState
+from station.domain.sitting import (
+    ENTRY_CLOSED,
+    NOT_STARTED,
+    TOO_EARLY_TO_LEAVE,
+    SittingState,
+    late_minutes,
+    may_enter,
+    may_leave_early,
+    shift_after,
+)
+from station.errors import Missing, Refused, problem
+from station.services import journal
+from station.store.models import (
+    Attempt,
+    Attendance,
+    Candidate,
+    CandidateLogin,
+    CurrentAnswer,
+    Entry,
+    Place,
+    Revision,
+    Seat,
+    Sitting,
+    Subject,
+    Workstation,
+    WorkstationState,
+    milliseconds,
+)
+from station.store.times import move_deadline
+
+# Who enters within this many minutes of the start has clicked slowly, not come late.
+LATE_FROM_MIN = 2
+
+NO_PAPER = problem(
+    "no_paper",
+    "本场次还没有试卷，请报告监考员。",
+    "This sitting has no paper yet. Tell the invigilator.",
+)
+SUBJECT_BEFORE_OPEN = problem(
+    "subject_before_open",
+    "上一科目“{subject}”尚未结束，交卷后方可进入本科目。",
+    "The subject before ({subject}) is not finished. Hand it in first.",
+)
+NOT_CONFIRMED = problem("not_confirmed", "请先核对并确认个人信息。", "Please confirm your name and number first.")
+ATTEMPT_UNKNOWN = problem("attempt_unknown", "未找到该作答记录。", "There is no such attempt.")
+EARLY_LEAVE_NOT_ALLOWED = problem(
+    "early_leave_not_allowed",
+    "提前交卷须经主考同意，请举手示意监考员。",
+    "Handing in early needs the chief examiner's consent. Please raise your hand.",
+)
+SITTING_PAUSED = problem(
+    "sitting_paused",
+    "考试暂停中，请在座位上等待，暂停的时间会补回。",
+    "The sitting is suspended; the time is given back.",
+)
+
+
+def open_attempt(db: Session, entry: Entry, *, at: datetime) -> Attempt:
+    """Open the paper for an entry, or find the attempt that was opened before.
+
+    1. The sitting runs, the identity is confirmed, the candidate's subject before has ended.
+    2. Not later than the entry cut-off (R-DAY-3), which a late end of the subject before shifts (R-DAY-14).
+    3. The deadline counts from the sitting's start: who comes late gets nothing extra.
+    """
+    existing = db.scalars(select(Attempt).where(Attempt.entry_id == entry.id)).one_or_none()
+    if existing is not None:
+        return existing
+    sitting = db.get_one(Sitting, entry.sitting_id)
+    if sitting.state == SittingState.SUSPENDED:
+        raise Refused(SITTING_PAUSED)
+    if sitting.state != SittingState.RUNNING or sitting.started_at is None:
+        raise Refused(NOT_STARTED)
+    if entry.confirmed_at is None:
+        raise Refused(NOT_CONFIRMED)
+    if sitting.paper_id is None:
+        raise Refused(NO_PAPER)
+    subject = db.get_one(Subject, sitting.subject_id)
+    shift_s = shift_after(_end_of_subject_before(db, entry, sitting), sitting.started_at)
+    if not may_enter(sitting.started_at, subject.entry_cutoff_min, at, shift_s=shift_s):
+        raise Refused(ENTRY_CLOSED, cutoff_min=subject.entry_cutoff_min)
+    attempt = Attempt(
+        entry_id=entry.id,
+        paper_id=sitting.paper_id,
+        state=AttemptState.ANSWERING,
+        opened_at=at,
+        shift_s=shift_s,
+        deadline_at=at,
+        head_hash=chain.CHAIN_START,
+    )
+    db.add(attempt)
+    move_deadline(db, attempt)
+    _journal_entry_into(db, entry, sitting, shift_s=shift_s, at=at)
+    return attempt
+
+
+def issue_place(db: Session, attempt: Attempt, login: CandidateLogin, *, at: datetime) -> Place:
+    """Issue the place from which this page saves; every earlier place of the attempt is superseded."""
+    place = Place(attempt_id=attempt.id, login_id=login.id, workstation_id=login.workstation_id, opened_at=at)
+    db.add(place)
+    db.flush()
+    attempt.place = place.id
+    return place
+
+
+def hand_in(db: Session, attempt: Attempt, *, at: datetime) -> str:
+    """Hand in for the candidate and give the receipt code; handing in twice gives the same code.
+
+    Before the end it needs the last minutes of the subject's policy and the chief examiner's consent (R-DAY-4).
+    """
+    if attempt.state in ENDED:
+        return attempt.receipt_code
+    entry = db.get_one(Entry, attempt.entry_id)
+    subject = _subject_of(db, entry)
+    if at < attempt.deadline_at:
+        if not may_leave_early(attempt.deadline_at, subject.early_leave_min, at):
+            opens_at = attempt.deadline_at - timedelta(minutes=subject.early_leave_min)
+            wait_min = -(-int((opens_at - at).total_seconds()) // 60)
+            raise Refused(TOO_EARLY_TO_LEAVE, early_leave_min=subject.early_leave_min, wait_min=wait_min)
+        if entry.early_leave_allowed_by is None:
+            raise Refused(EARLY_LEAVE_NOT_ALLOWED)
+    _end(db, attempt, AttemptState.HANDED_IN, at=at, by=None)
+    _journal_end(db, attempt, "handed_in", at=at, by=None)
+    return attempt.receipt_code
+
+
+def collect_attempts(
+    db: Session, attempts: Sequence[Attempt], *, at: datetime, by: int | None = None, reason: str = ""
+) -> int:
+    """Collect for the station (`by` None: the deadline) or for staff; ended attempts are left as they are.
+
+    Returns how many were collected now.
+    """
+    collected = 0
+    for attempt in attempts:
+        if attempt.state in ENDED:
+            continue
+        _end(db, attempt, AttemptState.COLLECTED, at=at, by=by)
+        _journal_end(db, attempt, "collected" if by is None else "collected_by_staff", at=at, by=by, reason=reason)
+        collected += 1
+    return collected
+
+
+def collect_due(db: Session, *, at: datetime) -> int:
+    """Collect every attempt whose deadline has come; suspended ones wait."""
+    due = db.scalars(
+        select(Attempt)
+        .where(Attempt.state == AttemptState.ANSWERING, Attempt.deadline_at <= at)
+        .order_by(Attempt.deadline_at, Attempt.id)
+        .with_for_update()
+    ).all()
+    return collect_attempts(db, due, at=at)
+
+
+def current_answers(db: Session, attempt_id: int) -> dict[str, str]:
+    """Give the current answer of every item that has one, as canonical response text (design §13.2)."""
+    rows = db.execute(
+        select(CurrentAnswer.item_id, Revision.response)
+        .join(
+            Revision,
+            (Revision.attempt_id == CurrentAnswer.attempt_id) & (Revision.number == CurrentAnswer.revision_number),
+        )
+        .where(CurrentAnswer.attempt_id == attempt_id)
+    )
+    return {row.item_id: row.response for row in rows}
+
+
+def earlier_revisions(db: Session, attempt_id: int, item_id: str) -> list[Revision]:
+    """List every revision of one item, newest first."""
+    return list(
+        db.scalars(
+            select(Revision)
+            .where(Revision.attempt_id == attempt_id, Revision.item_id == item_id)
+            .order_by(Revision.number.desc())
+        )
+    )
+
+
+def highest_saves(db: Session, attempt_id: int) -> dict[int, int]:
+    """Say per place the highest sequence that the station holds, so that pages send the rest again (§13.4)."""
+    rows = db.execute(
+        select(Revision.place, func.max(Revision.sequence).label("sequence"))
+        .where(Revision.attempt_id == attempt_id)
+        .group_by(Revision.place)
+    )
+    return {row.place: row.sequence for row in rows}
+
+
+def check_chain(db: Session, attempt_id: int) -> int | None:
+    """Follow an attempt's chain; give the number of the first broken revision, None when whole."""
+    rows = db.scalars(select(Revision).where(Revision.attempt_id == attempt_id).order_by(Revision.number)).all()
+    broken = chain.first_broken_link((link_of(row), row.previous_hash, row.hash) for row in rows)
+    attempt = db.get_one(Attempt, attempt_id)
+    if broken is None and (len(rows), rows[-1].hash if rows else chain.CHAIN_START) != (
+        attempt.revision_count,
+        attempt.head_hash,
+    ):
+        return len(rows) + 1
+    return broken
+
+
+def link_of(row: Revision) -> chain.ChainLink:
+    """Give the fields of a stored revision that its hash covers."""
+    return chain.ChainLink(
+        attempt_id=row.attempt_id,
+        number=row.number,
+        place=row.place,
+        sequence=row.sequence,
+        item_id=row.item_id,
+        response=row.response,
+        saved_at_ms=milliseconds(row.saved_at),
+        workstation_id=row.workstation_id,
+        is_late=row.is_late,
+    )
+
+
+def attempt_of(db: Session, attempt_id: int, candidate_id: int) -> tuple[Attempt, Entry]:
+    """Find an attempt of this candidate; another's is as unknown as none."""
+    found = db.execute(
+        select(Attempt, Entry)
+        .join(Entry, Entry.id == Attempt.entry_id)
+        .where(Attempt.id == attempt_id, Entry.candidate_id == candidate_id)
+    ).one_or_none()
+    if found is None:
+        raise Missing(ATTEMPT_UNKNOWN)
+    return found.tuple()
+
+
+def ask_for_help(db: Session, entry: Entry, *, at: datetime) -> None:
+    """Raise the candidate's hand on the board; raising it again changes nothing."""
+    if entry.help_asked_at is not None:
+        return
+    entry.help_asked_at = at
+    name, seat = db.get_one(Candidate, entry.candidate_id).name, db.get_one(Seat, entry.seat_id).number
+    journal.append(db, "help_asked", at=at, sitting_id=entry.sitting_id, entry_id=entry.id, name=name, seat=seat)
+
+
+def _end(db: Session, attempt: Attempt, state: AttemptState, *, at: datetime, by: int | None) -> None:
+    receipt = chain.receipt_code(attempt.head_hash, attempt.id)
+    changed = db.execute(
+        update(Attempt)
+        .where(Attempt.id == attempt.id, Attempt.state.in_(OPEN))
+        .values(state=state, ended_at=at, ended_by=by, receipt_code=receipt)
+    )
+    if changed.rowcount != 1:  # type: ignore[attr-defined]
+        raise Refused(chain.NOT_ANSWERING, state_zh="已交卷或已收卷", state="ended")
+    db.refresh(attempt)
+    seat_id = db.get_one(Entry, attempt.entry_id).seat_id
+    db.execute(
+        update(Workstation)
+        .where(Workstation.seat_id == seat_id, Workstation.replaced_at.is_(None))
+        .values(state=WorkstationState.RELEASED)
+    )
+
+
+def _journal_end(db: Session, attempt: Attempt, event: str, *, at: datetime, by: int | None, reason: str = "") -> None:
+    entry = db.get_one(Entry, attempt.entry_id)
+    name, seat = db.get_one(Candidate, entry.candidate_id).name, db.get_one(Seat, entry.seat_id).number
+    journal.append(
+        db,
+        event,
+        at=at,
+        by=by,
+        sitting_id=entry.sitting_id,
+        entry_id=entry.id,
+        name=name,
+        seat=seat,
+        receipt=attempt.receipt_code,
+        revisions=attempt.revision_count,
+        head=attempt.head_hash,
+        reason=reason,
+    )
+
+
+def _subject_of(db: Session, entry: Entry) -> Subject:
+    return db.scalars(
+        select(Subject).join(Sitting, Sitting.subject_id == Subject.id).where(Sitting.id == entry.sitting_id)
+    ).one()
+
+
+def _end_of_subject_before(db: Session, entry: Entry, sitting: Sitting) -> datetime | None:
+    """Find when the candidate's subject before this one ended; refuse while it is still open."""
+    before = db.execute(
+        select(Attempt, Subject.name)
+        .join(Entry, Entry.id == Attempt.entry_id)
+        .join(Sitting, Sitting.id == Entry.sitting_id)
+        .join(Subject, Subject.id == Sitting.subject_id)
+        .where(
+            Entry.candidate_id == entry.candidate_id,
+            Entry.id != entry.id,
+            Sitting.planned_start_at < sitting.planned_start_at,
+        )
+        .order_by(Sitting.planned_start_at.desc())
+    ).first()
+    if before is None:
+        return None
+    attempt, subject_name = before.tuple()
+    if attempt.state in OPEN:
+        raise Refused(SUBJECT_BEFORE_OPEN, subject=subject_name)
+    return attempt.ended_at
+
+
+def _journal_entry_into(db: Session, entry: Entry, sitting: Sitting, *, shift_s: int, at: datetime) -> None:
+    assert sitting.started_at is not None
+    name, seat = db.get_one(Candidate, entry.candidate_id).name, db.get_one(Seat, entry.seat_id).number
+    where = {"at": at, "sitting_id": sitting.id, "entry_id": entry.id, "name": name}
+    journal.append(db, "paper_opened", seat=seat, **where)  # type: ignore[arg-type]
+    if shift_s:
+        journal.append(db, "late_start_shifted", seconds=shift_s, **where)  # type: ignore[arg-type]
+    late = late_minutes(sitting.started_at, at, shift_s=shift_s)
+    if late > LATE_FROM_MIN:
+        entry.attendance, entry.late_min = Attendance.LATE, late
+        journal.append(db, "came_late", minutes=late, **where)  # type: ignore[arg-type]

@@ -1,0 +1,412 @@
+"""Run the sitting: start, suspend, resume, extend, move, message, record what happens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TypeVar
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from station.domain.attempt import ENDED, OPEN, AttemptState
+from station.domain.incident import (
+    INCIDENT_KINDS,
+    MEASURES,
+    REASON_MISSING,
+)
+from station.domain.sitting import (
+    SITTING_STATE_WRONG,
+    STATE_NAMES,
+    TOO_EARLY_TO_START,
+    SittingState,
+    may_start,
+)
+from station.domain.staff import NOT_ALLOWED, ROLE_NAMES, Role, may
+from station.errors import Forbidden, Invalid, Missing, Refused, problem
+from station.services import journal
+from station.store.models import (
+    Attempt,
+    Candidate,
+    CandidateLogin,
+    Entry,
+    Incident,
+    Interruption,
+    Message,
+    Seat,
+    SeatMove,
+    Sitting,
+    Staff,
+    Subject,
+)
+from station.store.times import move_deadline
+
+_T = TypeVar("_T")
+
+NOBODY_CHOSEN = problem("nobody_chosen", "请先选择考生。", "Choose at least one candidate first.")
+TEXT_MISSING = problem("text_missing", "请填写内容（不超过 500 字）。", "Please write the text (up to 500 characters).")
+SEAT_TAKEN = problem(
+    "seat_taken", "考位 {seat} 已安排其他考生，请另选备用机。", "Seat {seat} is taken; choose another."
+)
+SEAT_UNKNOWN = problem("seat_unknown", "本考场没有该考位。", "This room has no such seat.")
+ENTRY_ENDED = problem("entry_ended", "{name} 已交卷，不能再进行该操作。", "{name} has handed in already.")
+SOMEBODY_ELSE_IS_OUT = problem(
+    "somebody_else_is_out",
+    "{name} 正在临时离场，每个考场同时只允许一人离场。",
+    "{name} is out at the moment: one at a time.",
+)
+SITTING_UNKNOWN = problem("sitting_unknown", "没有该场次。", "There is no such sitting.")
+SITTING_HAS_NO_PAPER = problem(
+    "sitting_has_no_paper",
+    "本场次还没有试卷，不能开考。请先导入“{subject}”试卷。",
+    "The sitting has no paper: import one for {subject} first.",
+)
+
+
+def check_may(person: Staff, act: str) -> None:
+    """Refuse an act that the person's role may not do."""
+    if not may(Role(person.role), act):
+        role_zh, role_en = ROLE_NAMES[Role(person.role)]
+        raise Forbidden(NOT_ALLOWED, role=f"{role_zh} {role_en}", act=act)
+
+
+def open_admission(db: Session, sitting_id: int, *, by: int, at: datetime) -> None:
+    """Let candidates log in (R-DAY-2)."""
+    _change_sitting(db, sitting_id, {SittingState.PLANNED}, SittingState.ADMITTING, act=("开放登录", "opened"))
+    journal.append(db, "admission_opened", at=at, by=by, sitting_id=sitting_id)
+
+
+def start_sitting(db: Session, sitting_id: int, *, by: int, at: datetime) -> None:
+    """Start: never before the planned (or postponed) time (R-DAY-15)."""
+    sitting = sitting_of(db, sitting_id)
+    subject = db.get_one(Subject, sitting.subject_id)
+    if sitting.paper_id is None:
+        raise Refused(SITTING_HAS_NO_PAPER, subject=subject.name)
+    if not may_start(sitting.planned_start_at, sitting.postponement_s, at):
+        raise Refused(TOO_EARLY_TO_START, planned_start=_local_time(sitting))
+    _change_sitting(db, sitting_id, {SittingState.ADMITTING}, SittingState.RUNNING, act=("开考", "started"))
+    db.refresh(sitting)
+    sitting.started_at = at
+    journal.append(db, "sitting_started", at=at, by=by, sitting_id=sitting_id, subject=subject.name)
+
+
+def postpone_sitting(db: Session, sitting_id: int, *, minutes: int, reason: str, by: int, at: datetime) -> None:
+    """Put the planned start off by so many more minutes, before it has started."""
+    sitting = sitting_of(db, sitting_id)
+    if sitting.state not in {SittingState.PLANNED, SittingState.ADMITTING}:
+        raise _wrong_state(sitting, ("推迟", "postponed"))
+    if not reason.strip() or not 1 <= minutes <= 600:
+        raise Invalid(REASON_MISSING)
+    sitting.postponement_s += minutes * 60
+    journal.append(db, "sitting_postponed", at=at, by=by, sitting_id=sitting_id, minutes=minutes, reason=reason)
+
+
+def suspend_sitting(db: Session, sitting_id: int, *, reason: str, by: int, at: datetime) -> None:
+    """Suspend everybody; the time stands still until `resume_sitting`."""
+    _check_text(reason)
+    _change_sitting(db, sitting_id, {SittingState.RUNNING}, SittingState.SUSPENDED, act=("暂停", "suspended"))
+    sitting = sitting_of(db, sitting_id)
+    db.refresh(sitting)
+    sitting.suspended_at, sitting.suspended_reason = at, reason
+    db.add(Interruption(sitting_id=sitting_id, kind="suspension", reason=reason, began_at=at, began_by=by))
+    for attempt in attempts_of(db, sitting_id):
+        if attempt.state == AttemptState.ANSWERING:
+            attempt.state = AttemptState.SUSPENDED
+    journal.append(db, "sitting_suspended", at=at, by=by, sitting_id=sitting_id, reason=reason)
+
+
+def resume_sitting(db: Session, sitting_id: int, *, by: int, at: datetime) -> None:
+    """Go on where it stopped: the suspension is given back to everybody (also after a long outage, R-DAY-9)."""
+    _change_sitting(db, sitting_id, {SittingState.SUSPENDED}, SittingState.RUNNING, act=("恢复", "resumed"))
+    sitting = sitting_of(db, sitting_id)
+    db.refresh(sitting)
+    sitting.suspended_at, sitting.suspended_reason = None, ""
+    _close_interruptions(db, sitting_id, attempt_id=None, by=by, at=at)
+    held = set(
+        db.scalars(
+            select(Interruption.attempt_id).where(
+                Interruption.sitting_id == sitting_id,
+                Interruption.attempt_id.is_not(None),
+                Interruption.ended_at.is_(None),
+            )
+        )
+    )
+    for attempt in attempts_of(db, sitting_id):
+        if attempt.state == AttemptState.SUSPENDED and attempt.id not in held:
+            attempt.state = AttemptState.ANSWERING
+        if attempt.state in OPEN:
+            move_deadline(db, attempt)
+    journal.append(db, "sitting_resumed", at=at, by=by, sitting_id=sitting_id)
+
+
+def suspend_attempts(db: Session, attempts: Sequence[Attempt], *, reason: str, by: int, at: datetime) -> int:
+    """Suspend chosen candidates; who is suspended or has ended already is left alone. Returns how many."""
+    _check_text(reason)
+    changed = 0
+    for attempt in _chosen(attempts):
+        if attempt.state != AttemptState.ANSWERING:
+            continue
+        attempt.state = AttemptState.SUSPENDED
+        entry, name = _entry_and_name(db, attempt)
+        db.add(
+            Interruption(
+                sitting_id=entry.sitting_id,
+                attempt_id=attempt.id,
+                kind="suspension",
+                reason=reason,
+                began_at=at,
+                began_by=by,
+            )
+        )
+        _note(db, "attempt_suspended", entry, at=at, by=by, name=name, reason=reason)
+        changed += 1
+    return changed
+
+
+def resume_attempts(db: Session, attempts: Sequence[Attempt], *, by: int, at: datetime) -> int:
+    """Resume chosen candidates and give the suspension back. Returns how many.
+
+    In a suspended sitting they go on waiting for the sitting.
+    """
+    changed = 0
+    for attempt in _chosen(attempts):
+        if attempt.state != AttemptState.SUSPENDED:
+            continue
+        entry, name = _entry_and_name(db, attempt)
+        before = attempt.deadline_at
+        if not _close_interruptions(db, entry.sitting_id, attempt_id=attempt.id, by=by, at=at):
+            continue
+        if db.get_one(Sitting, entry.sitting_id).state == SittingState.RUNNING:
+            attempt.state = AttemptState.ANSWERING
+        move_deadline(db, attempt)
+        seconds = round((attempt.deadline_at - before).total_seconds())
+        _note(db, "attempt_resumed", entry, at=at, by=by, name=name, seconds=seconds)
+        changed += 1
+    return changed
+
+
+def terminate_attempt(db: Session, attempt: Attempt, *, reason: str, by: int, at: datetime) -> None:
+    """Terminate the test of a candidate (R-DAY-11); every answer is kept."""
+    _check_text(reason)
+    entry, name = _entry_and_name(db, attempt)
+    if attempt.state in ENDED:
+        raise Refused(ENTRY_ENDED, name=name)
+    _close_interruptions(db, entry.sitting_id, attempt_id=attempt.id, by=by, at=at)
+    attempt.state, attempt.ended_at, attempt.ended_by = AttemptState.CANCELLED, at, by
+    _note(db, "attempt_cancelled", entry, at=at, by=by, name=name, reason=reason)
+
+
+def move_to_spare(db: Session, entry: Entry, new_seat: Seat, *, reason: str, by: int, at: datetime) -> SeatMove:
+    """Move a candidate to a free seat of the room with everything kept (R-DAY-7).
+
+    The log-in at the old PC ends; a log-in of this candidate that waits at the new seat is released.
+    """
+    _check_text(reason)
+    sitting = db.get_one(Sitting, entry.sitting_id)
+    if new_seat.room_id != sitting.room_id:
+        raise Missing(SEAT_UNKNOWN)
+    taken = db.scalars(
+        select(Entry.id).where(Entry.sitting_id == entry.sitting_id, Entry.seat_id == new_seat.id)
+    ).one_or_none()
+    if taken is not None:
+        raise Refused(SEAT_TAKEN, seat=new_seat.number)
+    ended = db.scalars(select(Attempt.id).where(Attempt.entry_id == entry.id, Attempt.state.in_(ENDED))).one_or_none()
+    candidate = db.get_one(Candidate, entry.candidate_id)
+    if ended is not None:
+        raise Refused(ENTRY_ENDED, name=candidate.name)
+    old_seat = db.get_one(Seat, entry.seat_id)
+    move = SeatMove(
+        entry_id=entry.id,
+        old_seat_id=old_seat.id,
+        new_seat_id=new_seat.id,
+        reason=reason,
+        moved_at=at,
+        moved_by=by,
+    )
+    db.add(move)
+    entry.seat_id = new_seat.id
+    _settle_logins(db, candidate.id, new_seat.id, by=by, at=at)
+    _note(
+        db,
+        "seat_moved",
+        entry,
+        at=at,
+        by=by,
+        name=candidate.name,
+        old_seat=old_seat.number,
+        new_seat=new_seat.number,
+        reason=reason,
+    )
+    return move
+
+
+def send_message(
+    db: Session, sitting_id: int, *, entries: Sequence[Entry] | None, text: str, by: int, at: datetime
+) -> None:
+    """Send a message to chosen candidates, or to the whole sitting (`entries` None)."""
+    _check_text(text)
+    if entries is not None and not entries:
+        raise Invalid(NOBODY_CHOSEN)
+    targets: Sequence[int | None] = [None] if entries is None else [entry.id for entry in entries]
+    for entry_id in targets:
+        db.add(Message(sitting_id=sitting_id, entry_id=entry_id, text=text, sent_at=at, sent_by=by))
+    journal.append(db, "message_sent", at=at, by=by, sitting_id=sitting_id, text=text, count=len(targets))
+
+
+def record_incident(
+    db: Session,
+    sitting_id: int,
+    *,
+    entry: Entry | None,
+    kind: str,
+    text: str,
+    by: int,
+    at: datetime,
+    measure: str = "",
+    decided_by: int | None = None,
+) -> Incident:
+    """Write an incident into the room record; `measure` is one of R-DAY-11's four, '' for none."""
+    _check_text(text)
+    if kind not in INCIDENT_KINDS or (measure and measure not in MEASURES):
+        raise Invalid(TEXT_MISSING)
+    incident = Incident(
+        sitting_id=sitting_id,
+        entry_id=entry.id if entry else None,
+        kind=kind,
+        measure=measure,
+        text=text,
+        happened_at=at,
+        recorded_by=by,
+        decided_by=decided_by,
+    )
+    db.add(incident)
+    kind_zh, kind_en = INCIDENT_KINDS[kind]
+    journal.append(
+        db,
+        "incident_recorded",
+        at=at,
+        by=by,
+        sitting_id=sitting_id,
+        entry_id=entry.id if entry else None,
+        kind_zh=kind_zh,
+        kind_en=kind_en,
+        text=text,
+        measure=measure,
+    )
+    return incident
+
+
+def allow_early_leave(db: Session, entries: Sequence[Entry], *, by: int, at: datetime) -> None:
+    """Record the chief examiner's consent to hand in within the last minutes (R-DAY-4)."""
+    chosen = _chosen(entries)
+    for entry in chosen:
+        entry.early_leave_allowed_by = by
+    journal.append(db, "early_leave_allowed", at=at, by=by, sitting_id=chosen[0].sitting_id, count=len(chosen))
+
+
+def begin_leave(db: Session, entry: Entry, *, by: int, at: datetime) -> None:
+    """Record that a candidate left for a moment, accompanied; one at a time a room (R-DAY-6)."""
+    out = db.execute(
+        select(Candidate.name)
+        .join(Entry, Entry.candidate_id == Candidate.id)
+        .where(Entry.sitting_id == entry.sitting_id, Entry.leave_began_at.is_not(None), Entry.id != entry.id)
+    ).first()
+    if out is not None:
+        raise Refused(SOMEBODY_ELSE_IS_OUT, name=out[0])
+    if entry.leave_began_at is None:
+        entry.leave_began_at = at
+        _note(db, "leave_began", entry, at=at, by=by, name=db.get_one(Candidate, entry.candidate_id).name)
+
+
+def end_leave(db: Session, entry: Entry, *, by: int, at: datetime) -> None:
+    """Record that a candidate came back."""
+    if entry.leave_began_at is not None:
+        entry.leave_began_at = None
+        _note(db, "leave_ended", entry, at=at, by=by, name=db.get_one(Candidate, entry.candidate_id).name)
+
+
+def answer_help(db: Session, entry: Entry, *, by: int, at: datetime) -> None:
+    """Take a raised hand down."""
+    if entry.help_asked_at is not None:
+        entry.help_asked_at = None
+        _note(db, "help_answered", entry, at=at, by=by, seat=db.get_one(Seat, entry.seat_id).number)
+
+
+def attempts_of(db: Session, sitting_id: int) -> list[Attempt]:
+    """List all attempts of a sitting."""
+    return list(
+        db.scalars(
+            select(Attempt)
+            .join(Entry, Entry.id == Attempt.entry_id)
+            .where(Entry.sitting_id == sitting_id)
+            .order_by(Attempt.id)
+        )
+    )
+
+
+def sitting_of(db: Session, sitting_id: int) -> Sitting:
+    """Find a sitting or refuse by name."""
+    sitting = db.get(Sitting, sitting_id)
+    if sitting is None:
+        raise Missing(SITTING_UNKNOWN)
+    return sitting
+
+
+def _change_sitting(
+    db: Session, sitting_id: int, old: set[SittingState], new: SittingState, *, act: tuple[str, str]
+) -> None:
+    changed = db.execute(update(Sitting).where(Sitting.id == sitting_id, Sitting.state.in_(old)).values(state=new))
+    if changed.rowcount != 1:  # type: ignore[attr-defined]
+        raise _wrong_state(sitting_of(db, sitting_id), act)
+
+
+def _wrong_state(sitting: Sitting, act: tuple[str, str]) -> Refused:
+    state_zh, state_en = STATE_NAMES[SittingState(sitting.state)]
+    return Refused(SITTING_STATE_WRONG, state_zh=state_zh, state=state_en, act_zh=act[0], act=act[1])
+
+
+def _close_interruptions(db: Session, sitting_id: int, *, attempt_id: int | None, by: int, at: datetime) -> int:
+    same = Interruption.attempt_id.is_(None) if attempt_id is None else Interruption.attempt_id == attempt_id
+    open_ones = db.scalars(
+        select(Interruption).where(Interruption.sitting_id == sitting_id, same, Interruption.ended_at.is_(None))
+    ).all()
+    for one in open_ones:
+        one.ended_at, one.ended_by = at, by
+    return len(open_ones)
+
+
+def _settle_logins(db: Session, candidate_id: int, seat_id: int, *, by: int, at: datetime) -> None:
+    live = db.scalars(
+        select(CandidateLogin).where(CandidateLogin.candidate_id == candidate_id, CandidateLogin.ended_at.is_(None))
+    )
+    for login in live:
+        if login.seat_id == seat_id:
+            if login.released_at is None:
+                login.released_at, login.released_by = at, by
+        else:
+            login.ended_at, login.ended_reason = at, "moved"
+
+
+def _entry_and_name(db: Session, attempt: Attempt) -> tuple[Entry, str]:
+    entry = db.get_one(Entry, attempt.entry_id)
+    return entry, db.get_one(Candidate, entry.candidate_id).name
+
+
+def _note(db: Session, event: str, entry: Entry, *, at: datetime, by: int, **details: object) -> None:
+    journal.append(db, event, at=at, by=by, sitting_id=entry.sitting_id, entry_id=entry.id, **details)
+
+
+def _chosen(things: Sequence[_T]) -> Sequence[_T]:
+    if not things:
+        raise Invalid(NOBODY_CHOSEN)
+    return things
+
+
+def _check_text(text: str) -> None:
+    if not 0 < len(text.strip()) <= 500:
+        raise Invalid(TEXT_MISSING)
+
+
+def _local_time(sitting: Sitting) -> str:
+    planned = sitting.planned_start_at
+    return f"{planned:%Y-%m-%d %H:%M} UTC +{sitting.postponement_s // 60} min"

@@ -1,0 +1,78 @@
+"""Append one event to the tamper-evident journal: its only writer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from station.domain.attempt import CHAIN_START
+from station.domain.events import CATALOGUE
+from station.store.models import JournalEntry, JournalHead, milliseconds
+
+
+def append(
+    db: Session,
+    event: str,
+    *,
+    at: datetime,
+    by: int | None = None,
+    sitting_id: int | None = None,
+    entry_id: int | None = None,
+    **details: object,
+) -> None:
+    """Add an event of the catalogue with its details; `by` is a staff id.
+
+    The head row is locked until the transaction ends, so appends stand in one order in every database.
+    An event that the catalogue lacks is an error of the program (KeyError).
+    """
+    known = CATALOGUE[event]
+    head = db.scalars(select(JournalHead).where(JournalHead.id == 1).with_for_update()).one_or_none()
+    if head is None:
+        head = JournalHead(id=1, number=0, hash=CHAIN_START)
+        db.add(head)
+    entry = JournalEntry(
+        number=head.number + 1,
+        at=at,
+        event=known.id,
+        staff_id=by,
+        sitting_id=sitting_id,
+        entry_id=entry_id,
+        details=json.dumps(details, ensure_ascii=False, sort_keys=True, default=str),
+        previous_hash=head.hash,
+    )
+    entry.hash = entry_hash(entry)
+    db.add(entry)
+    head.number, head.hash = entry.number, entry.hash
+
+
+def entry_hash(entry: JournalEntry) -> str:
+    """Hash an entry onto its predecessor: SHA-256 over the previous hash and the fields in order."""
+    fields = [
+        entry.number,
+        milliseconds(entry.at),
+        entry.event,
+        entry.sitting_id,
+        entry.entry_id,
+        entry.staff_id,
+        entry.details,
+    ]
+    text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(f"{entry.previous_hash}\n{text}".encode()).hexdigest()
+
+
+def first_broken_entry(db: Session) -> int | None:
+    """Follow the whole chain; give the number of the first entry that does not hold, None when all do."""
+    previous, number = CHAIN_START, 0
+    for entry in db.scalars(select(JournalEntry).order_by(JournalEntry.number)):
+        number += 1
+        if entry.number != number or entry.previous_hash != previous or entry.hash != entry_hash(entry):
+            return entry.number
+        previous = entry.hash
+    head = db.get(JournalHead, 1)
+    if head is not None and (head.number, head.hash) != (number, previous):
+        return number + 1
+    return None
