@@ -55,7 +55,10 @@ def pack_apart(
     requires: Sequence[str] = (),
     limit_s: float = PACKAGE_LIMIT_S,
 ) -> Manifest:
-    """Do what `container.build_container` does, in a child process; the key is named by its file."""
+    """Do what `container.build_container` does, in a child process; the key is named by its file.
+
+    Large contents belong into files: bytes travel to the child as base64 text.
+    """
     job = {
         "path": str(path),
         "kind": kind,
@@ -69,7 +72,7 @@ def pack_apart(
         "made_by": made_by,
         "requires": list(requires),
     }
-    return read_manifest(_run("pack", job, limit_s)["manifest"].encode("utf-8"))
+    return _run_on(path, "pack", job, limit_s)
 
 
 def open_apart(
@@ -89,13 +92,21 @@ def open_apart(
         "into": str(into),
         "capabilities": sorted(capabilities),
     }
-    return read_manifest(_run("open", job, limit_s)["manifest"].encode("utf-8"))
+    return _run_on(into, "open", job, limit_s)
 
 
 def unwrap_apart(locked: bytes, code: str, *, limit_s: float = UNWRAP_LIMIT_S) -> str:
     """Do what `codes.unwrap_identity` does, in a child process."""
     job = {"locked": base64.b64encode(locked).decode("ascii"), "code": code}
     return str(_run("unwrap", job, limit_s)["identity"])
+
+
+def _run_on(target: Path, name: str, job: Mapping[str, Any], limit_s: float) -> Manifest:
+    try:
+        return read_manifest(_run(name, job, limit_s)["manifest"].encode("utf-8"))
+    except JobFailed:
+        container.remove_unfinished(target)
+        raise
 
 
 def _run(name: str, job: Mapping[str, Any], limit_s: float) -> dict[str, Any]:
@@ -105,10 +116,10 @@ def _run(name: str, job: Mapping[str, Any], limit_s: float) -> dict[str, Any]:
         done = subprocess.run(
             [sys.executable, "-X", "utf8", "-m", "sync.child", name],
             input=json.dumps(job).encode("utf-8"),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             env={**os.environ, "PYTHONPATH": path},
             timeout=limit_s,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             check=False,
         )
     except subprocess.TimeoutExpired:

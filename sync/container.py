@@ -210,6 +210,13 @@ def read_locked_identity(path: Path, verify_keys: Mapping[str, Ed25519PublicKey]
     raise ContainerRefused(MEMBER_MISSING, name=f"code:{code_label}")
 
 
+def remove_unfinished(path: Path) -> None:
+    """Remove what a job that was cut off has left beside its target: half a package, or opened plaintext."""
+    for suffix in (".body.part", ".part"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    shutil.rmtree(path.with_name(path.name + ".opening"), ignore_errors=True)
+
+
 def _pack_member(member: Member, recipients: Sequence[str], body: BinaryIO) -> tuple[MemberEntry, int]:
     sealed = Tally(body)
     if member.code_label is not None:

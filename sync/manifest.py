@@ -87,21 +87,23 @@ class Manifest:
     requires: tuple[str, ...] = ()
     members: tuple[MemberEntry, ...] = ()
 
+    def to_document(self) -> dict[str, Any]:
+        """Return the manifest as it stands in `manifest.json`."""
+        return {
+            "format": FORMAT,
+            "kind": self.kind,
+            "id": self.id,
+            "number": self.number,
+            "made_at": clock.to_text(self.made_at),
+            "made_by": {"id": self.made_by, "key": self.made_by_key},
+            "labels": dict(self.labels),
+            "requires": list(self.requires),
+            "members": [_member_document(member) for member in self.members],
+        }
+
     def to_bytes(self) -> bytes:
         """Return the canonical bytes, which are signed."""
-        return canonical_json(
-            {
-                "format": FORMAT,
-                "kind": self.kind,
-                "id": self.id,
-                "number": self.number,
-                "made_at": clock.to_text(self.made_at),
-                "made_by": {"id": self.made_by, "key": self.made_by_key},
-                "labels": dict(self.labels),
-                "requires": list(self.requires),
-                "members": [_member_document(member) for member in self.members],
-            }
-        )
+        return canonical_json(self.to_document())
 
 
 def read_manifest(raw: bytes) -> Manifest:
