@@ -193,11 +193,29 @@ def login_of(db: Session, token: str) -> CandidateLogin:
     return login
 
 
+def waits_for_release(login: CandidateLogin, entry: Entry) -> bool:
+    """Say whether a log-in must be released before it may be used for an entry.
+
+    A log-in that nobody released stands for the seat where it was made, not for another subject's (R-ROST-2).
+    """
+    if login.released_at is None:
+        return True
+    return login.released_by is None and login.seat_id is not None and login.seat_id != entry.seat_id
+
+
 def check_released(db: Session, login: CandidateLogin, entry: Entry) -> None:
     """Refuse with `waiting_for_release` while the log-in sits at a wrong seat and nobody has released it."""
-    if login.released_at is None:
+    if waits_for_release(login, entry):
         own = db.get_one(Seat, entry.seat_id)
         raise Refused(WAITING_FOR_RELEASE, own_seat=own.number, seat=_seat_number(db, login))
+
+
+def entry_of(db: Session, entry_id: int, candidate_id: int) -> Entry:
+    """Find an entry of this candidate; another's is as unknown as none."""
+    entry = db.get(Entry, entry_id)
+    if entry is None or entry.candidate_id != candidate_id:
+        raise Missing(ENTRY_UNKNOWN)
+    return entry
 
 
 def release_login(db: Session, login_id: int, *, by: int, at: datetime) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from station.domain import attempt as chain
@@ -22,12 +22,13 @@ from station.domain.sitting import (
 )
 from station.errors import Missing, Refused, problem
 from station.services import journal
+from station.store.answers import current_answers as current_answers
+from station.store.answers import highest_saves as highest_saves
 from station.store.models import (
     Attempt,
     Attendance,
     Candidate,
     CandidateLogin,
-    CurrentAnswer,
     Entry,
     Place,
     Revision,
@@ -163,19 +164,6 @@ def collect_due(db: Session, *, at: datetime) -> int:
     return collect_attempts(db, due, at=at)
 
 
-def current_answers(db: Session, attempt_id: int) -> dict[str, str]:
-    """Give the current answer of every item that has one, as canonical response text (design §13.2)."""
-    rows = db.execute(
-        select(CurrentAnswer.item_id, Revision.response)
-        .join(
-            Revision,
-            (Revision.attempt_id == CurrentAnswer.attempt_id) & (Revision.number == CurrentAnswer.revision_number),
-        )
-        .where(CurrentAnswer.attempt_id == attempt_id)
-    )
-    return {row.item_id: row.response for row in rows}
-
-
 def earlier_revisions(db: Session, attempt_id: int, item_id: str) -> list[Revision]:
     """List every revision of one item, newest first."""
     return list(
@@ -185,16 +173,6 @@ def earlier_revisions(db: Session, attempt_id: int, item_id: str) -> list[Revisi
             .order_by(Revision.number.desc())
         )
     )
-
-
-def highest_saves(db: Session, attempt_id: int) -> dict[int, int]:
-    """Say per place the highest sequence that the station holds, so that pages send the rest again (§13.4)."""
-    rows = db.execute(
-        select(Revision.place, func.max(Revision.sequence).label("sequence"))
-        .where(Revision.attempt_id == attempt_id)
-        .group_by(Revision.place)
-    )
-    return {row.place: row.sequence for row in rows}
 
 
 def check_chain(db: Session, attempt_id: int) -> int | None:

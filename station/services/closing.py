@@ -1,0 +1,187 @@
+"""End a sitting: what is not in order yet, and the closing itself (R-END-0, R-END-1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from station.domain.attempt import OPEN
+from station.domain.incident import ExtensionState
+from station.domain.sitting import SITTING_STATE_WRONG, STATE_NAMES, SittingState
+from station.errors import Missing, Refused, problem
+from station.services import journal
+from station.store.models import (
+    Attempt,
+    Attendance,
+    Candidate,
+    Entry,
+    Extension,
+    Revision,
+    SaveConflict,
+    Seat,
+    Sitting,
+)
+
+NOT_IN_ORDER = problem(
+    "not_in_order",
+    "还有 {count} 项必须先处理，场次不能结束：{first}",
+    "{count} points must be settled before the sitting can be closed: {first}",
+)
+SITTING_UNKNOWN_HERE = problem("no_such_sitting", "没有该场次。", "There is no such sitting.")
+
+
+@dataclass(frozen=True)
+class ClosingPoint:
+    """Something to settle or to know before closing; `blocking` ones forbid it. `entry_id` None: the room."""
+
+    code: str
+    zh: str
+    en: str
+    blocking: bool
+    entry_id: int | None = None
+
+
+def closing_list(db: Session, sitting_id: int) -> list[ClosingPoint]:
+    """List what is not in order, blocking points first, in seat order."""
+    sitting = db.get(Sitting, sitting_id)
+    if sitting is None:
+        raise Missing(SITTING_UNKNOWN_HERE)
+    points = _entry_points(db, sitting) + _extension_points(db, sitting) + _save_points(db, sitting)
+    return sorted(points, key=lambda point: not point.blocking)
+
+
+def close_sitting(db: Session, sitting_id: int, *, by: int, at: datetime) -> None:
+    """Close; refused while a blocking point stands. From here results are marked and packed."""
+    sitting = db.get(Sitting, sitting_id)
+    if sitting is None:
+        raise Missing(SITTING_UNKNOWN_HERE)
+    blocking = [point for point in closing_list(db, sitting_id) if point.blocking]
+    if blocking:
+        raise Refused(NOT_IN_ORDER, count=len(blocking), first=blocking[0].zh)
+    changed = db.execute(
+        update(Sitting)
+        .where(Sitting.id == sitting_id, Sitting.state == SittingState.RUNNING)
+        .values(state=SittingState.CLOSED, closed_at=at)
+    )
+    if changed.rowcount != 1:  # type: ignore[attr-defined]
+        state_zh, state_en = STATE_NAMES[SittingState(sitting.state)]
+        raise Refused(SITTING_STATE_WRONG, state_zh=state_zh, state=state_en, act_zh="结束", act="closed")
+    journal.append(db, "sitting_closed", at=at, by=by, sitting_id=sitting_id)
+
+
+def _entry_points(db: Session, sitting: Sitting) -> list[ClosingPoint]:
+    rows = db.execute(
+        select(Entry, Candidate.name, Seat.number, Attempt)
+        .join(Candidate, Candidate.id == Entry.candidate_id)
+        .join(Seat, Seat.id == Entry.seat_id)
+        .outerjoin(Attempt, Attempt.entry_id == Entry.id)
+        .where(Entry.sitting_id == sitting.id)
+        .order_by(Entry.id)
+    )
+    points: list[ClosingPoint] = []
+    for entry, name, seat, attempt in rows:
+        if attempt is not None and attempt.state in OPEN:
+            points.append(
+                ClosingPoint(
+                    "still_answering",
+                    f"考位 {seat} {name} 仍在作答，请等待到时或收卷",
+                    f"Seat {seat} {name} is still answering: wait or collect",
+                    True,
+                    entry.id,
+                )
+            )
+        elif attempt is None and entry.attendance != Attendance.ABSENT:
+            points.append(
+                ClosingPoint(
+                    "absence_open",
+                    f"考位 {seat} {name} 未作答，请核实并记为缺考",
+                    f"Seat {seat} {name} never opened the paper: check and record the absence",
+                    True,
+                    entry.id,
+                )
+            )
+        if entry.leave_began_at is not None:
+            points.append(
+                ClosingPoint(
+                    "leave_open",
+                    f"{name} 临时离场未登记返回",
+                    f"{name} left and has not come back in the record",
+                    False,
+                    entry.id,
+                )
+            )
+        if entry.help_asked_at is not None:
+            points.append(
+                ClosingPoint(
+                    "help_open",
+                    f"考位 {seat} {name} 举手未应答",
+                    f"Seat {seat} {name}: raised hand open",
+                    False,
+                    entry.id,
+                )
+            )
+    return points
+
+
+def _extension_points(db: Session, sitting: Sitting) -> list[ClosingPoint]:
+    rows = db.execute(
+        select(Entry.id, Candidate.name, Extension.seconds)
+        .join(Attempt, Attempt.id == Extension.attempt_id)
+        .join(Entry, Entry.id == Attempt.entry_id)
+        .join(Candidate, Candidate.id == Entry.candidate_id)
+        .where(Entry.sitting_id == sitting.id, Extension.state == ExtensionState.PROPOSED)
+    )
+    return [
+        ClosingPoint(
+            "extension_open",
+            f"{name} 的延时申请（{seconds // 60} 分钟）尚未决定，请确认或不予批准",
+            f"The extension of {name} ({seconds // 60} min) is undecided: confirm or refuse it",
+            True,
+            entry_id,
+        )
+        for entry_id, name, seconds in rows
+    ]
+
+
+def _save_points(db: Session, sitting: Sitting) -> list[ClosingPoint]:
+    points: list[ClosingPoint] = []
+    late = db.execute(
+        select(Entry.id, Candidate.name, func.count())
+        .join(Attempt, Attempt.entry_id == Entry.id)
+        .join(Candidate, Candidate.id == Entry.candidate_id)
+        .join(Revision, Revision.attempt_id == Attempt.id)
+        .where(Entry.sitting_id == sitting.id, Revision.is_late, Revision.accepted_by.is_(None))
+        .group_by(Entry.id, Candidate.name)
+    )
+    for entry_id, name, count in late:
+        points.append(
+            ClosingPoint(
+                "late_saves",
+                f"{name} 有 {count} 条截止后到达的答案，未采纳，已随包上报",
+                f"{count} late answers of {name} are kept and not counted",
+                False,
+                entry_id,
+            )
+        )
+    conflicts = db.execute(
+        select(Entry.id, Candidate.name, func.count())
+        .join(Attempt, Attempt.entry_id == Entry.id)
+        .join(Candidate, Candidate.id == Entry.candidate_id)
+        .join(SaveConflict, SaveConflict.attempt_id == Attempt.id)
+        .where(Entry.sitting_id == sitting.id)
+        .group_by(Entry.id, Candidate.name)
+    )
+    for entry_id, name, count in conflicts:
+        points.append(
+            ClosingPoint(
+                "save_conflicts",
+                f"{name} 有 {count} 次同一保存编号不同内容，请记入考场情况记录表",
+                f"{count} conflicting saves of {name}: put them into the room record",
+                False,
+                entry_id,
+            )
+        )
+    return points

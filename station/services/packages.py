@@ -1,0 +1,225 @@
+"""Result packages out: where each stands, and its receipt (design §4, §8; R-END-1, R-END-2)."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.orm import Session
+
+from station.domain.sitting import SittingState
+from station.errors import Missing, Refused, problem
+from station.services import journal
+from station.store.models import PackageState, ResultPackage, Room, Sitting, Subject
+
+NOT_CLOSED = problem(
+    "not_closed",
+    "场次尚未结束，不能生成成果包。请先在“结束场次”中处理完毕。",
+    "The sitting is not closed; close it first.",
+)
+PACKAGE_UNKNOWN = problem("package_unknown", "没有该成果包。", "There is no such package.")
+PACKAGE_NOT_BUILT = problem(
+    "package_not_built", "成果包正在生成，请稍候再试。", "The package is being built; try again in a moment."
+)
+
+CONFIRMATION_EVERY = timedelta(seconds=60)
+# A claim that nobody finished (the process died) is taken up again after this time.
+CLAIM_LASTS = timedelta(minutes=45)
+
+
+@dataclass(frozen=True)
+class PackageJob:
+    """One thing to do for a package: 'build', 'send', or 'ask' for the duty desk's confirmation."""
+
+    kind: str
+    package_id: int
+    uuid: str
+    sitting_id: int
+    number: int
+    file_name: str
+    sha256: str
+    upload_url: str
+    tries: int
+
+
+def queue_result_package(db: Session, sitting_id: int, *, at: datetime) -> ResultPackage:
+    """Order the package of a closed sitting; after the first one a numbered supplement (design §13.12)."""
+    sitting = db.get(Sitting, sitting_id)
+    if sitting is None:
+        raise Missing(PACKAGE_UNKNOWN)
+    if sitting.state not in {SittingState.CLOSED, SittingState.DELIVERED}:
+        raise Refused(NOT_CLOSED)
+    last = db.scalar(select(func.max(ResultPackage.number)).where(ResultPackage.sitting_id == sitting_id)) or 0
+    package = ResultPackage(
+        uuid=str(uuid.uuid4()),
+        sitting_id=sitting_id,
+        number=last + 1,
+        file_name=f"result-{sitting.planned_start_at:%Y%m%dT%H%M}Z-{sitting_id}-{last + 1}.exampkg",
+        sha256="",
+        size=0,
+        state=PackageState.WAITING,
+        built_at=at,
+        next_try_at=at,
+    )
+    db.add(package)
+    db.flush()
+    return package
+
+
+def sitting_without_package(db: Session) -> int | None:
+    """Find a closed sitting for which no package has been ordered."""
+    return db.scalars(
+        select(Sitting.id)
+        .outerjoin(ResultPackage, ResultPackage.sitting_id == Sitting.id)
+        .where(Sitting.state == SittingState.CLOSED, ResultPackage.id.is_(None))
+        .order_by(Sitting.closed_at)
+    ).first()
+
+
+def claim_package(db: Session, *, at: datetime, can_send: bool) -> PackageJob | None:
+    """Claim the next due step of any package; the claim lapses when it is not finished in time.
+
+    Building comes first; sending only when a central platform is configured (`can_send`).
+    """
+    due = or_(ResultPackage.next_try_at.is_(None), ResultPackage.next_try_at <= at)
+    states = [PackageState.WAITING, PackageState.SENDING, PackageState.ARRIVED]
+    candidates = db.scalars(
+        select(ResultPackage).where(ResultPackage.state.in_(states), due).order_by(ResultPackage.id)
+    ).all()
+    for package in candidates:
+        if not package.sha256:
+            kind = "build"
+        elif not can_send:
+            continue
+        else:
+            kind = "ask" if package.state == PackageState.ARRIVED else "send"
+        claimed = db.execute(
+            update(ResultPackage)
+            .where(ResultPackage.id == package.id, ResultPackage.state == package.state, due)
+            .values(
+                next_try_at=at + CLAIM_LASTS,
+                state=PackageState.SENDING if kind == "send" else package.state,
+            )
+        )
+        if claimed.rowcount == 1:  # type: ignore[attr-defined]
+            db.refresh(package)
+            return _job(kind, package)
+    return None
+
+
+def record_built(db: Session, job: PackageJob, *, sha256: str, size: int, attempts: int, at: datetime) -> None:
+    """Note that the package's file is on disk; it is due to be sent at once."""
+    package = db.get_one(ResultPackage, job.package_id)
+    package.sha256, package.size, package.built_at, package.next_try_at = sha256, size, at, at
+    journal.append(
+        db,
+        "package_built",
+        at=at,
+        sitting_id=job.sitting_id,
+        number=job.number,
+        attempts=attempts,
+        sha256=sha256,
+    )
+
+
+def remember_upload(db: Session, job: PackageJob, url: str | None) -> None:
+    """Keep the address of a begun upload, so that it goes on where it stopped."""
+    db.get_one(ResultPackage, job.package_id).upload_url = url or ""
+
+
+def record_arrived(
+    db: Session,
+    job: PackageJob,
+    *,
+    receipt: str,
+    code: str,
+    confirmed_by: str | None,
+    at: datetime,
+) -> None:
+    """Keep a receipt that has been checked; the sitting is delivered. `confirmed_by`: the duty desk, once it has."""
+    package = db.get_one(ResultPackage, job.package_id)
+    first = package.state != PackageState.ARRIVED
+    package.receipt, package.receipt_code, package.last_error = receipt, code, ""
+    if confirmed_by:
+        package.state, package.confirmed_at, package.next_try_at = PackageState.CONFIRMED, at, None
+        journal.append(db, "package_confirmed", at=at, sitting_id=job.sitting_id, code=code, by_desk=confirmed_by)
+    else:
+        package.state, package.next_try_at = PackageState.ARRIVED, at + CONFIRMATION_EVERY
+    if first:
+        journal.append(db, "package_sent", at=at, sitting_id=job.sitting_id, code=code)
+        delivered = db.execute(
+            update(Sitting)
+            .where(Sitting.id == job.sitting_id, Sitting.state == SittingState.CLOSED)
+            .values(state=SittingState.DELIVERED, delivered_at=at)
+        )
+        if delivered.rowcount == 1:  # type: ignore[attr-defined]
+            journal.append(db, "sitting_delivered", at=at, sitting_id=job.sitting_id, code=code)
+
+
+def record_trouble(db: Session, job: PackageJob, *, reason: str, retry_after_s: float | None, at: datetime) -> None:
+    """Note a failure: tried again after so many seconds, or (None) waiting for a person."""
+    package = db.get_one(ResultPackage, job.package_id)
+    package.tries += 1
+    package.last_error = reason[:500]
+    if retry_after_s is not None:
+        if package.state == PackageState.SENDING:
+            package.state = PackageState.WAITING
+        package.next_try_at = at + timedelta(seconds=retry_after_s)
+        return
+    package.state, package.next_try_at = PackageState.NEEDS_ATTENTION, None
+    journal.append(db, "package_troubled", at=at, sitting_id=job.sitting_id, reason=reason[:300])
+
+
+def try_again(db: Session, package_id: int, *, at: datetime) -> None:
+    """Put a package that needs attention, or waits for its next try, in line at once."""
+    package = package_of(db, package_id)
+    if package.state == PackageState.NEEDS_ATTENTION:
+        package.state = PackageState.WAITING
+    if package.state in {PackageState.WAITING, PackageState.ARRIVED}:
+        package.next_try_at = at
+
+
+def note_export(db: Session, package_id: int, *, name: str, by: int | None, at: datetime) -> None:
+    """Put the export of a package into the journal (R-END-2)."""
+    package = package_of(db, package_id)
+    journal.append(db, "package_exported", at=at, by=by, sitting_id=package.sitting_id, name=name)
+
+
+def package_of(db: Session, package_id: int) -> ResultPackage:
+    """Find a package that is built, or refuse by name."""
+    package = db.get(ResultPackage, package_id)
+    if package is None:
+        raise Missing(PACKAGE_UNKNOWN)
+    if not package.sha256:
+        raise Refused(PACKAGE_NOT_BUILT)
+    return package
+
+
+def labels_of(db: Session, sitting_id: int) -> dict[str, str]:
+    """Give the open labels of a package: which sitting it is of, and no person."""
+    sitting = db.get_one(Sitting, sitting_id)
+    subject, room = db.get_one(Subject, sitting.subject_id), db.get_one(Room, sitting.room_id)
+    return {
+        "site": room.site_name,
+        "room": room.name,
+        "certificate": subject.certificate_name,
+        "level": subject.level,
+        "subject": subject.name,
+        "planned_start_at": sitting.planned_start_at.isoformat(),
+    }
+
+
+def _job(kind: str, package: ResultPackage) -> PackageJob:
+    return PackageJob(
+        kind=kind,
+        package_id=package.id,
+        uuid=package.uuid,
+        sitting_id=package.sitting_id,
+        number=package.number,
+        file_name=package.file_name,
+        sha256=package.sha256,
+        upload_url=package.upload_url,
+        tries=package.tries,
+    )

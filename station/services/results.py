@@ -1,0 +1,196 @@
+"""What a result package says of a sitting: everything that proves who did what, when, and how it was marked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from station.services.marking import judge_candidate
+from station.store.models import (
+    Attempt,
+    Attendance,
+    Base,
+    Candidate,
+    Entry,
+    Extension,
+    Incident,
+    Interruption,
+    JournalEntry,
+    Mark,
+    Paper,
+    Revision,
+    Room,
+    SaveConflict,
+    Score,
+    Seat,
+    SeatMove,
+    SignedHeads,
+    Sitting,
+    Staff,
+    Subject,
+    Upload,
+)
+
+FORMAT = "exam-result/1"
+
+
+def result_document(db: Session, sitting_id: int, *, station_version: str) -> dict[str, Any]:
+    """Give `result.json`: sitting, entries with attempts and times, what staff decided, uploads."""
+    sitting = db.get_one(Sitting, sitting_id)
+    subject, room = db.get_one(Subject, sitting.subject_id), db.get_one(Room, sitting.room_id)
+    paper = db.get_one(Paper, sitting.paper_id) if sitting.paper_id is not None else None
+    entries = db.execute(
+        select(Entry, Candidate, Seat, Attempt, Score)
+        .join(Candidate, Candidate.id == Entry.candidate_id)
+        .join(Seat, Seat.id == Entry.seat_id)
+        .outerjoin(Attempt, Attempt.entry_id == Entry.id)
+        .outerjoin(Score, Score.attempt_id == Attempt.id)
+        .where(Entry.sitting_id == sitting_id)
+        .order_by(Entry.id)
+    ).all()
+    attempt_ids = [attempt.id for _, _, _, attempt, _ in entries if attempt is not None]
+    return {
+        "format": FORMAT,
+        "station_version": station_version,
+        "sitting": _row(sitting)
+        | {
+            "site": room.site_name,
+            "room": room.name,
+            "certificate": subject.certificate_name,
+            "level": subject.level,
+            "subject": subject.name,
+            "subject_code": subject.code,
+            "paper_code": paper.code if paper else None,
+            "paper_sha256": paper.sha256 if paper else None,
+            "head": json.loads(sitting.head),
+        },
+        "attempts": [
+            _attempt(entry, candidate, seat, attempt, score)
+            for entry, candidate, seat, attempt, score in entries
+            if attempt is not None
+        ],
+        "absent": [
+            {"ticket_number": candidate.ticket_number, "name": candidate.name, "seat_number": seat.number}
+            for entry, candidate, seat, attempt, _ in entries
+            if attempt is None and entry.attendance == Attendance.ABSENT
+        ],
+        "extensions": _rows(db, select(Extension).where(Extension.attempt_id.in_(attempt_ids))),
+        "interruptions": _rows(db, select(Interruption).where(Interruption.sitting_id == sitting_id)),
+        "seat_moves": _rows(
+            db, select(SeatMove).join(Entry, Entry.id == SeatMove.entry_id).where(Entry.sitting_id == sitting_id)
+        ),
+        "incidents": _rows(db, select(Incident).where(Incident.sitting_id == sitting_id)),
+        "save_conflicts": _rows(db, select(SaveConflict).where(SaveConflict.attempt_id.in_(attempt_ids))),
+        "uploads": _rows(db, select(Upload).where(Upload.attempt_id.in_(attempt_ids))),
+        "staff": [{"id": one.id, "name": one.name, "role": one.role} for one in db.scalars(select(Staff))],
+        "signed_heads": _rows(db, select(SignedHeads).order_by(SignedHeads.id.desc()).limit(1)),
+    }
+
+
+def revision_lines(db: Session, sitting_id: int) -> Iterator[str]:
+    """Give `revisions.jsonl`: every revision of every attempt in chain order, late ones too."""
+    rows = db.scalars(
+        select(Revision)
+        .join(Attempt, Attempt.id == Revision.attempt_id)
+        .join(Entry, Entry.id == Attempt.entry_id)
+        .where(Entry.sitting_id == sitting_id)
+        .order_by(Revision.attempt_id, Revision.number)
+        .execution_options(yield_per=500)
+    )
+    for row in rows:
+        yield _line(_row(row) | {"response": json.loads(row.response)})
+
+
+def journal_lines(db: Session) -> Iterator[str]:
+    """Give `journal.jsonl`: the whole chain up to now, as a part of it proves nothing."""
+    rows = db.scalars(select(JournalEntry).order_by(JournalEntry.number).execution_options(yield_per=500))
+    for row in rows:
+        yield _line(_row(row))
+
+
+def marks_document(db: Session, sitting_id: int) -> dict[str, Any]:
+    """Give `marks.json`: points and explanation of every item, sums, and what the pass rule says so far."""
+    found = db.execute(
+        select(Attempt.id, Entry.candidate_id, Score)
+        .join(Entry, Entry.id == Attempt.entry_id)
+        .join(Score, Score.attempt_id == Attempt.id)
+        .where(Entry.sitting_id == sitting_id)
+        .order_by(Attempt.id)
+    ).all()
+    marks: dict[int, list[dict[str, Any]]] = {attempt_id: [] for attempt_id, _, _ in found}
+    for mark in db.scalars(select(Mark).where(Mark.attempt_id.in_(list(marks))).order_by(Mark.attempt_id)):
+        marks[mark.attempt_id].append(
+            {
+                "item": mark.item_id,
+                "policy": mark.policy,
+                "points": mark.points,
+                "max_points": mark.max_points,
+                "explanation": json.loads(mark.explanation),
+            }
+        )
+    attempts = []
+    for attempt_id, candidate_id, score in found:
+        judged = judge_candidate(db, candidate_id)
+        attempts.append(
+            {
+                "attempt_id": attempt_id,
+                "objective_points": score.objective_points,
+                "objective_max": score.objective_max,
+                "manual_max": score.manual_max,
+                "paper_sha256": score.paper_sha256,
+                "keys_sha256": score.keys_sha256,
+                "passed": judged.passed if judged else None,
+                "marks": marks[attempt_id],
+            }
+        )
+    return {"format": "exam-marks/1", "attempts": attempts}
+
+
+def uploads_of(db: Session, sitting_id: int) -> list[str]:
+    """List the SHA-256 of every file that candidates of the sitting sent, each once."""
+    return list(
+        db.scalars(
+            select(Upload.sha256)
+            .join(Attempt, Attempt.id == Upload.attempt_id)
+            .join(Entry, Entry.id == Attempt.entry_id)
+            .where(Entry.sitting_id == sitting_id)
+            .distinct()
+            .order_by(Upload.sha256)
+        )
+    )
+
+
+def _attempt(entry: Entry, candidate: Candidate, seat: Seat, attempt: Attempt, score: Score | None) -> dict[str, Any]:
+    return _row(attempt) | {
+        "ticket_number": candidate.ticket_number,
+        "name": candidate.name,
+        "id_number": candidate.id_number,
+        "institution": candidate.institution,
+        "seat_number": seat.number,
+        "attendance": entry.attendance,
+        "late_min": entry.late_min,
+        "points": score.objective_points if score else None,
+        "manual_max": score.manual_max if score else None,
+    }
+
+
+def _rows(db: Session, statement: Any) -> list[dict[str, Any]]:
+    return [_row(one) for one in db.scalars(statement)]
+
+
+def _row(one: Base) -> dict[str, Any]:
+    """Write a table row as JSON values; moments as ISO text in UTC."""
+    values: dict[str, Any] = {}
+    for column in one.__table__.columns:
+        value = getattr(one, column.key)
+        values[column.key] = value.isoformat() if isinstance(value, datetime) else value
+    return values
+
+
+def _line(values: dict[str, Any]) -> str:
+    return json.dumps(values, ensure_ascii=False, sort_keys=True, separators=(",", ":")) + "\n"
