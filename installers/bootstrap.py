@@ -224,8 +224,12 @@ def program(name: str) -> str:
 def run(command: Sequence[str], *, environment: dict[str, str] | None = None) -> int:
     """Run a program in the source folder and give its exit status."""
     print(f"$ {shlex.join(command)}", flush=True)
-    with subprocess.Popen(command, cwd=ROOT, env=environment) as process:
-        return wait_for(process)
+    try:
+        with subprocess.Popen(command, cwd=ROOT, env=environment) as process:
+            return wait_for(process)
+    except FileNotFoundError:
+        print(f"{command[0]} is not there: remove {VENV} and run this command again.", file=sys.stderr)
+        return 127
 
 
 def run_and_keep_last_line(command: Sequence[str]) -> tuple[int, str]:

@@ -96,6 +96,33 @@ def test_an_older_python_is_told_in_a_sentence(project):
     assert not (project / ".venv").exists()
 
 
+@pytest.mark.parametrize("uid", [0, 1000])
+def test_debian_packages_are_installed_by_root_and_told_to_anybody_else(tmp_path, uid):
+    """A fresh machine's package lists are empty: nothing is found before apt-get update."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    apt = programs / "apt-get"
+    apt.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/apt\n')
+    apt.chmod(0o755)
+    code = (
+        f"import os, sys; os.geteuid = lambda: {uid}; sys.path.insert(0, {str(BOOTSTRAP.parent)!r})\n"
+        "import bootstrap; print('still missing:', bootstrap.install_debian_packages())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", code],
+        env={"PATH": str(programs)}, capture_output=True, encoding="utf-8", check=True,
+    )  # fmt: skip
+    if uid == 0:
+        assert done.stdout.rstrip().endswith("still missing:")
+        first, second = (tmp_path / "apt").read_text().splitlines()
+        assert first == "-qq update"
+        assert second.startswith("-qq install --yes")
+        assert "chromium" in second
+    else:
+        assert "An administrator must run: apt-get update && apt-get install chromium" in done.stdout
+        assert not (tmp_path / "apt").exists()
+
+
 def test_ci_runs_the_test_command_and_nothing_else():
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
