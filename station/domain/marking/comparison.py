@@ -18,9 +18,9 @@ def folded(text: str) -> str:
 
     Characters that nobody sees (zero-width spaces and joiners, byte-order marks) are dropped.
     """
-    text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     visible = "".join(character for character in text if unicodedata.category(character) != "Cf")
-    return _WHITE_SPACE.sub(" ", visible).strip()
+    alike = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", visible).casefold())
+    return _WHITE_SPACE.sub(" ", alike).strip()
 
 
 def number_in(text: str) -> Decimal | None:

@@ -106,41 +106,42 @@ def check_keys_against_themselves(
 
 def _test_item(item: Item, key: Node, mark: Marking) -> list[KeyFinding]:
     """Find at most one fault of each sort."""
+    found: dict[str, KeyFinding] = {}
     try:
         mark(item.document, key.fields, None)
-        if item.policy == MANUAL:
-            return []
-        found = {finding.code: finding for finding in reversed(list(_trials(item, key, mark)))}
+        if item.policy != MANUAL:
+            for finding in _trials(item, key, mark):
+                found.setdefault(finding.code, finding)
     except StationError as fault:
         return [_fault(item.id, fault)]
-    return list(reversed(found.values()))
+    return list(found.values())
 
 
 def _trials(item: Item, key: Node, mark: Marking) -> Iterator[KeyFinding]:
     differing: list[KeyFinding] = []
 
+    def finding(kind: Problem, **details: object) -> KeyFinding:
+        return KeyFinding(item.id, kind, {"item": item.id, "full": item.points, **details})
+
     def points(response: Response, document: Mapping[str, Any] = item.document) -> Decimal:
         marked = mark(document, key.fields, response)
         made_up = sum((part.points for part in marked.parts), ZERO)
-        if marked.points is None or made_up != marked.points:
-            differing.append(KeyFinding(item.id, PARTS_DIFFER, _details(found=made_up, points=marked.points)))
-        return ZERO if marked.points is None else marked.points
-
-    def _details(**details: object) -> dict[str, object]:
-        return {"item": item.id, "full": item.points, **details}
+        if made_up != marked.points:
+            differing.append(finding(PARTS_DIFFER, found=made_up, points=marked.points))
+        return marked.points or ZERO
 
     full = full_response(item, key)
     earned = points(full)
     if earned != item.points:
-        yield KeyFinding(item.id, KEY_NOT_FULL, _details(points=earned))
+        yield finding(KEY_NOT_FULL, points=earned)
     for empty in _empty_responses(full):
         if (unearned := points(empty)) != 0:
-            yield KeyFinding(item.id, EMPTY_EARNS_POINTS, _details(points=unearned))
+            yield finding(EMPTY_EARNS_POINTS, points=unearned)
     if (moved := points(_reversed_response(full), _reversed_item(item))) != earned:
-        yield KeyFinding(item.id, ORDER_CHANGES_POINTS, _details(points=moved, full=earned))
+        yield finding(ORDER_CHANGES_POINTS, points=moved, full=earned)
     for wrong in _wrong_responses(item, full):
         if (unearned := points(wrong)) >= item.points:
-            yield KeyFinding(item.id, WRONG_EARNS_FULL, _details(points=unearned, response=_shown(wrong)))
+            yield finding(WRONG_EARNS_FULL, points=unearned, response=_shown(wrong))
     yield from differing
 
 
