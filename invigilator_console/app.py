@@ -1,0 +1,34 @@
+"""The staff app: what the invigilator's PC opens, on a listener that no candidate PC can reach."""
+
+from __future__ import annotations
+
+from flask import Flask, g
+
+from invigilator_console import board, candidate_acts, closing, decisions, entrance, sitting_acts
+from invigilator_console.guards import install_staff_guards
+from station.web.edge import Edge
+from station.web.guards import say
+
+LARGEST_REQUEST = 1_000_000
+
+
+def create_staff_app(edge: Edge) -> Flask:
+    """Build the app over an open station."""
+    app = Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    install_staff_guards(app, edge)
+    for part in (entrance, board, sitting_acts, candidate_acts, decisions, closing):
+        part.register(app, edge)
+
+    @app.context_processor
+    def for_every_page() -> dict[str, object]:
+        return {
+            "say": say,
+            "language": g.get("language", "zh"),
+            "person": g.get("person"),
+            "login": g.get("login"),
+            "edge": edge,
+        }
+
+    return app

@@ -1,0 +1,99 @@
+"""What is decided by name: extensions by two people, violations and early leave by the chief examiner.
+
+Where a decision is somebody else's than the one who is logged in, that person confirms at the same console
+with own name and password (`second`).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from flask import Flask, Response
+from sqlalchemy.orm import Session
+
+from invigilator_console.choosing import chosen_attempts, chosen_entries, named_entry
+from invigilator_console.guards import staff_body, staff_only
+from station.errors import Invalid, Missing
+from station.services import extension, invigilation
+from station.services.admission import ENTRY_UNKNOWN
+from station.store.models import Staff
+from station.web.edge import Edge
+from station.web.guards import FIELD_WRONG, json_response, number_field, numbers_field, text_field
+
+
+def register(app: Flask, edge: Edge) -> None:
+    """Add the routes to the app."""
+    _register_extensions(app, edge)
+    _register_incidents(app, edge)
+
+
+def _register_extensions(app: Flask, edge: Edge) -> None:
+    @app.post("/api/extensions")
+    @staff_only(edge, "propose_extension", writes=True)
+    def propose(db: Session, person: Staff, at: datetime) -> Response:
+        body = staff_body()
+        proposed = extension.propose_extension(
+            db,
+            chosen_attempts(db),
+            seconds=number_field(body, "minutes", lowest=0, highest=10_000) * 60,
+            reason_kind=text_field(body, "reason_kind", longest=32),
+            reason=text_field(body, "reason", longest=500, default=""),
+            by=person,
+            at=at,
+            asked_by_candidate=_flag("asked_by_candidate", default=False),
+        )
+        return json_response({"extension_ids": [one.id for one in proposed]})
+
+    @app.post("/api/extensions/decide")
+    @staff_only(edge, "see_board", writes=True, second=True)
+    def decide(db: Session, person: Staff, at: datetime) -> Response:
+        effective = extension.decide_extensions(
+            db,
+            numbers_field(staff_body(), "extension_ids"),
+            granted=_flag("granted"),
+            by=person,
+            at=at,
+            body_reference=text_field(staff_body(), "body_reference", longest=200, default=""),
+        )
+        return json_response({"effective": effective, "decided_by": person.name})
+
+
+def _register_incidents(app: Flask, edge: Edge) -> None:
+    @app.post("/api/incidents")
+    @staff_only(edge, "record_incident", writes=True, second=True)
+    def record(db: Session, person: Staff, at: datetime) -> Response:
+        body = staff_body()
+        sitting = invigilation.sitting_of(db, number_field(body, "sitting_id", lowest=1))
+        entry = named_entry(db) if body.get("entry_id") is not None else None
+        if entry is not None and entry.sitting_id != sitting.id:
+            raise Missing(ENTRY_UNKNOWN)
+        measure = text_field(body, "measure", longest=32, default="")
+        if measure:
+            invigilation.check_may(person, "decide_violation")
+        incident = invigilation.record_incident(
+            db,
+            sitting.id,
+            entry=entry,
+            kind=text_field(body, "kind", longest=32),
+            text=text_field(body, "text", longest=500),
+            by=person.id,
+            at=at,
+            measure=measure,
+            decided_by=person.id if measure else None,
+        )
+        db.flush()
+        return json_response({"incident_id": incident.id})
+
+    @app.post("/api/early_leave")
+    @staff_only(edge, "allow_early_leave", writes=True, second=True)
+    def allow_early_leave(db: Session, person: Staff, at: datetime) -> Response:
+        chosen = chosen_entries(db)
+        invigilation.allow_early_leave(db, chosen, by=person.id, at=at)
+        return json_response({"changed": len(chosen)})
+
+
+def _flag(name: str, *, default: bool | None = None) -> bool:
+    value = staff_body().get(name, default)
+    if not isinstance(value, bool):
+        raise Invalid(FIELD_WRONG, field=name)
+    return value
