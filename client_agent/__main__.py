@@ -16,7 +16,7 @@ from client_agent.checks import check_pc, is_fit, load_wishes
 from client_agent.errors import AgentError
 from client_agent.machine import Machine
 from client_agent.report import as_json, as_table
-from client_agent.station_link import station_origin
+from client_agent.station_link import station_origin, wait_for_station
 
 WANTED = Path(__file__).with_name("wanted.json")
 NOT_LOCKED = (
@@ -26,7 +26,7 @@ NOT_LOCKED = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; 0 is done or fit, 1 is refused or not fit, 2 is a wrong command line."""
+    """Run a command; 0 is done or fit, 1 is refused or not fit, 2 is a wrong command line, 130 is Ctrl+C."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # an old Windows console may lack Chinese characters
@@ -36,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except AgentError as failure:
         print(failure.sentence(chosen.lang), file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -95,6 +97,7 @@ def _run(chosen: argparse.Namespace, machine: Machine) -> int:
     print(NOT_LOCKED, flush=True)
     # A service manager ends with SIGTERM: the browser must go then as with Ctrl+C.
     signal.signal(signal.SIGTERM, _interrupt)
+    wait_for_station(chosen.station, say, time.sleep)
     KioskRun(browser, chosen.station, machine.state_folder()).keep_open(say, time.sleep)
     return 0
 

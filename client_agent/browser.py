@@ -47,7 +47,7 @@ SWITCHES = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--disable-translate",
+    "--disable-features=Translate",
     "--password-store=basic",
 )
 

@@ -32,6 +32,7 @@ NOT_A_STATION = problem(
 
 SAMPLES = 5
 TIMEOUT_S = 5.0
+RETRY_S = 3.0
 LONGEST_ANSWER = 64 * 1024
 
 
@@ -79,6 +80,25 @@ def read_clock(
         ahead_s = (now() - station_now).total_seconds() - round_trip_s / 2
         readings.append(ClockReading(round_trip_s, ahead_s))
     return min(readings, key=lambda reading: reading.round_trip_s)
+
+
+def wait_for_station(address: str, say: Callable[[str, str], None], wait: Callable[[float], None]) -> None:
+    """Return once the station answers; say so when it has to be waited for. PCs may be on before the server.
+
+    Raises bad_address or not_a_station: waiting would not mend those.
+    """
+    was_told = False
+    while True:
+        try:
+            read_clock(address, samples=1)
+            return
+        except AgentError as failure:
+            if failure.problem is not STATION_UNREACHABLE:
+                raise
+            if not was_told:
+                say(f"正在等待考试站：{failure.sentence('zh')}", f"Waiting for the station: {failure.sentence('en')}")
+                was_told = True
+            wait(RETRY_S)
 
 
 def _station_now(url: str) -> datetime:

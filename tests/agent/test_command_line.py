@@ -96,9 +96,11 @@ def test_help_says_that_the_pc_is_not_locked():
 
 @pytest.mark.skipif(os.name != "posix", reason="the stand-in browser is a shell script")
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-def test_run_opens_the_page_opens_it_again_and_ends_with_nothing_left(tmp_path, path_with_browser, ending):
+def test_run_opens_the_page_opens_it_again_and_ends_with_nothing_left(
+    station, tmp_path, path_with_browser, ending
+):
     command, settings = agent(
-        "run", "http://10.0.0.1:8080/seat/x", PATH=path_with_browser, XDG_STATE_HOME=str(tmp_path / "state")
+        "run", f"{station.address}/seat/x", PATH=path_with_browser, XDG_STATE_HOME=str(tmp_path / "state")
     )
     opened = tmp_path / "opened"
     with subprocess.Popen(command, env=settings, stdout=subprocess.PIPE, encoding="utf-8") as process:
@@ -109,7 +111,7 @@ def test_run_opens_the_page_opens_it_again_and_ends_with_nothing_left(tmp_path, 
         process.send_signal(ending)
         output, _nothing = process.communicate(timeout=20)
     assert process.returncode == 0
-    assert "--app=http://10.0.0.1:8080/seat/x" in opened.read_text()
+    assert f"--app={station.address}/seat/x" in opened.read_text()
     assert "does not lock the PC" in output
     assert list((tmp_path / "state" / "exam-agent").iterdir()) == []
     last_started = int((tmp_path / "started").read_text().split()[-1])

@@ -1,7 +1,7 @@
 import pytest
 
 from client_agent.errors import AgentError
-from client_agent.station_link import read_clock, station_origin
+from client_agent.station_link import read_clock, station_origin, wait_for_station
 
 
 def test_the_clock_of_the_station_is_read_and_compared(station):
@@ -58,3 +58,26 @@ def test_nobody_at_the_address_is_told_with_what_to_check():
     assert refusal.value.code == "station_unreachable"
     assert "网线" in refusal.value.sentence()
     assert "cable" in refusal.value.sentence("en")
+
+
+def test_a_pc_that_is_on_before_the_server_waits_for_it_and_says_so_once():
+    told, waited = [], []
+
+    def patience_for_three(pause_s):
+        waited.append(pause_s)
+        if len(waited) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        wait_for_station("http://127.0.0.1:1", lambda zh, en: told.append(en), patience_for_three)
+    assert len(told) == 1
+    assert told[0].startswith("Waiting for the station")
+    assert waited == [3.0, 3.0, 3.0]
+
+
+def test_a_station_that_answers_is_not_waited_for(station):
+    wait_for_station(station.address, print, pytest.fail)
+    station.status = 404
+    with pytest.raises(AgentError) as refusal:
+        wait_for_station(station.address, print, pytest.fail)
+    assert refusal.value.code == "not_a_station"

@@ -3,18 +3,10 @@
 What is open is listed here, and nowhere else.
 """
 
-from zoneinfo import ZoneInfo
-
 import pytest
+
 from invigilator_console.app import create_staff_app
 from station.web.candidate import create_candidate_app
-
-from station.clock import Clock
-from station.services.saving import record_saves
-from station.store import open_store
-from station.store.models import Base
-from station.store.save_queue import SaveQueue
-from station.web.edge import Edge
 
 OPEN_TO_CANDIDATE_PCS = {
     "/",
@@ -34,17 +26,6 @@ APPS = {
     "staff": (create_staff_app, OPEN_TO_ALLOWED_STAFF_PCS),
 }
 REFUSED = {401, 403, 404}
-
-
-@pytest.fixture
-def edge(tmp_path):
-    store = open_store(f"sqlite:///{tmp_path / 'station.db'}", tmp_path)
-    Base.metadata.create_all(store.engine)
-    saves = SaveQueue(store, record_saves)
-    saves.start()
-    yield Edge(store, Clock(), saves, b"secret", ZoneInfo("Asia/Shanghai"), "第一中学")
-    saves.stop()
-    store.close()
 
 
 @pytest.fixture(params=APPS)
