@@ -236,6 +236,8 @@ def _pack_member(member: Member, recipients: Sequence[str], body: BinaryIO) -> t
 def _encrypt(source: Path | bytes, sealed: Tally, readers: Sequence[str]) -> int:
     """Encrypt a content into `sealed` and return how many bytes it had."""
     keys = [read_recipient(reader) for reader in readers]
+    if not keys:
+        raise ContainerRefused(MANIFEST_UNREADABLE, where="for")
     with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as stream:
         content = Source(stream)
         try:
