@@ -80,7 +80,9 @@ def candidate_only(edge: Edge, *, writes: bool = False) -> Callable[[View], View
         def run(**arguments: object) -> Any:
             with edge.store.transaction() if writes else edge.store.reading() as db:
                 login = admission.login_of(db, request.cookies.get(CANDIDATE_COOKIE, ""))
-                return view(db, login, edge.clock.now(), **arguments)
+                at = edge.clock.now()
+                edge.presence.mark(login.candidate_id, at)
+                return view(db, login, at, **arguments)
 
         return guard("candidate")(run)
 

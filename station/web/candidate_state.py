@@ -1,0 +1,157 @@
+"""What a candidate's page is told of itself: one JSON, asked for every two seconds (design §13.13)."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from station.domain.attempt import OPEN, AttemptState
+from station.domain.roster import is_masked, mask_id_number
+from station.services.admission import waits_for_release
+from station.store.candidate_queries import HeldEntry, entry_on_page, held_entries, messages_to, suspension_began
+from station.store.models import Candidate, CandidateLogin, Seat
+from station.web.edge import Edge
+
+
+def page_state(
+    db: Session, edge: Edge, login: CandidateLogin, *, chosen_id: int | None, at: datetime
+) -> dict[str, Any]:
+    """Say which view the page shows and everything that stands on it.
+
+    A log-in that waits for its release is told the seats and nothing of the person: who knows a neighbour's
+    ticket number can guess the password (R-ROST-2).
+    """
+    entries = held_entries(db, login.candidate_id)
+    held = entry_on_page(entries, logged_in_at=login.created_at, chosen_id=chosen_id)
+    view = _view(login, held)
+    state: dict[str, Any] = {
+        "view": view,
+        "now": at.isoformat(),
+        "time_scale": edge.clock.scale,
+        "is_rehearsal": edge.is_rehearsal,
+        "login_id": login.id,
+        "release": None,
+        "candidate": None,
+        "entry": None,
+        "sitting": None,
+        "attempt": None,
+        "messages": [],
+        "choices": [_choice(one) for one in entries if one.may_be_chosen],
+    }
+    if held is None:
+        state["candidate"] = _candidate(db, login.candidate_id)
+        return state
+    if view == "release":
+        here = db.get(Seat, login.seat_id) if login.seat_id is not None else None
+        state["release"] = {"seat": here.number if here else None, "own_seat": held.seat_number}
+        state["choices"] = []
+        return state
+    state["candidate"] = _candidate(db, login.candidate_id)
+    state["entry"] = _entry(held)
+    state["sitting"] = _sitting(held, with_rules=view in {"confirm", "waiting"})
+    state["attempt"] = _attempt(db, held, at=at)
+    state["messages"] = [
+        {"id": message.id, "text": message.text, "sent_at": message.sent_at.isoformat()}
+        for message in messages_to(db, held.entry)
+    ]
+    return state
+
+
+def _view(login: CandidateLogin, held: HeldEntry | None) -> str:
+    if held is None:
+        return "none"
+    if held.is_ended:
+        return "done"
+    if waits_for_release(login, held.entry):
+        return "release"
+    if held.attempt is not None and held.attempt.state in OPEN:
+        return "paper"
+    return "waiting" if held.entry.confirmed_at is not None else "confirm"
+
+
+def _candidate(db: Session, candidate_id: int) -> dict[str, Any]:
+    candidate = db.get_one(Candidate, candidate_id)
+    number = candidate.id_number
+    return {
+        "id": candidate.id,
+        "name": candidate.name,
+        "pinyin": candidate.pinyin,
+        "ticket_number": candidate.ticket_number,
+        "id_number": number if is_masked(number) else mask_id_number(number),
+        "institution": candidate.institution,
+        "photo": "/api/photo" if candidate.photo_sha256 else None,
+    }
+
+
+def _choice(held: HeldEntry) -> dict[str, Any]:
+    return {
+        "id": held.entry.id,
+        "subject": held.subject.name,
+        "certificate": held.subject.certificate_name,
+        "level": held.subject.level,
+        "seat": held.seat_number,
+        "state": held.sitting.state,
+        "planned_start_at": held.sitting.planned_start_at.isoformat(),
+    }
+
+
+def _entry(held: HeldEntry) -> dict[str, Any]:
+    return {
+        "id": held.entry.id,
+        "seat": held.seat_number,
+        "subject": held.subject.name,
+        "certificate": held.subject.certificate_name,
+        "level": held.subject.level,
+        "word": held.subject.word,
+        "room": held.room.name,
+        "site": held.room.site_name,
+        "help_asked": held.entry.help_asked_at is not None,
+    }
+
+
+def _sitting(held: HeldEntry, *, with_rules: bool) -> dict[str, Any]:
+    sitting, subject = held.sitting, held.subject
+    planned = sitting.planned_start_at + timedelta(seconds=sitting.postponement_s)
+    return {
+        "id": sitting.id,
+        "state": sitting.state,
+        "planned_start_at": planned.isoformat(),
+        "started_at": _moment(sitting.started_at),
+        "duration_min": subject.duration_min,
+        "remind_min": subject.remind_min,
+        "early_leave_min": subject.early_leave_min,
+        "entry_cutoff_min": subject.entry_cutoff_min,
+        "rules": json.loads(subject.rules or "[]") if with_rules else [],
+        "misconduct_rules": json.loads(subject.misconduct_rules or "[]") if with_rules else [],
+    }
+
+
+def _attempt(db: Session, held: HeldEntry, *, at: datetime) -> dict[str, Any] | None:
+    attempt = held.attempt
+    if attempt is None:
+        return None
+    stands_since = suspension_began(db, held) if attempt.state == AttemptState.SUSPENDED else None
+    remaining = attempt.deadline_at - (stands_since or at)
+    return {
+        "id": attempt.id,
+        "state": attempt.state,
+        "deadline_at": attempt.deadline_at.isoformat(),
+        "remaining_s": max(0.0, remaining.total_seconds()),
+        "place": attempt.place,
+        "early_leave_allowed": held.entry.early_leave_allowed_by is not None,
+        "early_leave_from": (attempt.deadline_at - timedelta(minutes=held.subject.early_leave_min)).isoformat(),
+        "receipt_code": attempt.receipt_code,
+        "ended_at": _moment(attempt.ended_at),
+        "answered_count": attempt.answered_count,
+        "item_count": held.item_count,
+        "late_count": attempt.late_count,
+        "last_saved_at": _moment(attempt.last_saved_at),
+        "help_asked": held.entry.help_asked_at is not None,
+    }
+
+
+def _moment(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()

@@ -1,0 +1,456 @@
+"""A small room over real HTTP: a store with one candidate a seat, two subjects, a paper of every kind."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import requests
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from waitress.server import create_server
+
+from station.clock import Clock
+from station.domain.paper import canonical_bytes, paper_sha256
+from station.services import invigilation
+from station.services.admission import seat_link_code
+from station.services.saving import record_saves
+from station.store import Store, open_store
+from station.store.files import keep_file
+from station.store.models import (
+    Asset,
+    Base,
+    Candidate,
+    Entry,
+    Paper,
+    PaperAsset,
+    Plan,
+    Room,
+    Seat,
+    Sitting,
+    Staff,
+    Subject,
+)
+from station.store.save_queue import SaveQueue
+from station.web.candidate import create_candidate_app
+from station.web.edge import Edge
+
+SECRET = b"a secret of this test room"
+NOON = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
+CHARSET = "utf-8"
+# A PNG of one pixel, and a workbook's first bytes.
+PIXEL = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d4944415478"
+    "9c6360000002000001e221bc330000000049454e44ae426082"
+)
+WORKBOOK = b"PK\x03\x04" + b"workbook of the sample " * 20
+
+
+class HandClock(Clock):
+    """A clock that a test moves by hand; it also runs by itself."""
+
+    def __init__(self, starts_at: datetime = NOON) -> None:
+        super().__init__(starts_at=starts_at)
+        self.moved = timedelta(0)
+
+    def now(self) -> datetime:
+        return super().now() + self.moved
+
+    def move(self, **by: float) -> None:
+        self.moved += timedelta(**by)
+
+
+@dataclass
+class TestRoom:
+    """A built room. Candidates sit at seats 1, 2, 3 …; `sittings` are theory and practical."""
+
+    __test__ = False
+
+    store: Store
+    edge: Edge
+    clock: HandClock
+    sittings: dict[str, int]
+    entries: dict[str, list[int]]
+    tickets: list[str]
+    staff_id: int
+    port: int = 0
+    _server: Any = None
+    _thread: Any = field(default=None)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def listen(self) -> None:
+        """Serve the candidate app; a second time on the port of before."""
+        self._server = create_server(
+            create_candidate_app(self.edge), host="127.0.0.1", port=self.port, threads=16, backlog=512, ident=""
+        )
+        self.port = int(self._server.effective_port)
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+        self._thread.start()
+
+    def hang_up(self) -> None:
+        """Stop serving, as a stopped server would: open connections are closed too."""
+        for channel in list(self._server.active_channels.values()):
+            channel.will_close = True
+        self._server.close()
+        self._server.task_dispatcher.shutdown(cancel_pending=True, timeout=5)
+        self._thread.join(timeout=5)
+        for channel in list(self._server.active_channels.values()):
+            channel.handle_close()
+
+    def sitting(self, code: str = "theory") -> int:
+        return self.sittings[code]
+
+    def admit(self, code: str = "theory") -> None:
+        self.act(invigilation.open_admission, self.sittings[code])
+
+    def start(self, code: str = "theory") -> None:
+        with self.store.transaction() as db:
+            planned = db.get_one(Sitting, self.sittings[code]).planned_start_at
+        if self.clock.now() < planned:
+            self.clock.moved += planned - self.clock.now()
+        self.act(invigilation.start_sitting, self.sittings[code])
+
+    def act(self, service: Any, *arguments: Any, **named: Any) -> Any:
+        """Do what a member of the staff does."""
+        with self.store.transaction() as db:
+            return service(db, *arguments, by=self.staff_id, at=self.clock.now(), **named)
+
+    def seat_path(self, seat_id: int) -> str:
+        return f"/seat/{seat_id}/{seat_link_code(SECRET, seat_id)}"
+
+    def browser(self, seat: int | None = None) -> Browser:
+        """A PC at a seat (1, 2 …), with the seat's link opened; None: a PC that was given no seat."""
+        browser = Browser(self)
+        if seat is not None:
+            assert browser.get(self.seat_path(self.seat_id(seat))).status_code == 200
+        return browser
+
+    def seat_id(self, seat: int) -> int:
+        with self.store.reading() as db:
+            return db.scalars(select(Seat.id).where(Seat.number == str(seat))).one()
+
+    def answering(self, seat: int = 1, code: str = "theory") -> Browser:
+        """A candidate who has logged in, confirmed and opened the paper; the sitting must run."""
+        browser = self.browser(seat)
+        entry_id = self.entries[code][seat - 1]
+        assert browser.log_in(self.tickets[seat - 1]).status_code == 200
+        assert browser.post("/api/confirm", entry_id=entry_id, right=True).status_code == 200
+        reply = browser.post("/api/enter", entry_id=entry_id)
+        assert reply.status_code == 200, reply.text
+        browser.attempt_id = reply.json()["attempt_id"]
+        browser.place = browser.post("/api/places", attempt_id=browser.attempt_id).json()["place"]
+        return browser
+
+
+class Browser(requests.Session):
+    """One PC's HTTP: cookies, JSON posts."""
+
+    def __init__(self, room: TestRoom) -> None:
+        super().__init__()
+        self.room = room
+        self.attempt_id = 0
+        self.place = 0
+
+    def request(self, method: str, url: str, *arguments: Any, **named: Any) -> requests.Response:  # type: ignore[override]
+        named.setdefault("timeout", 30)
+        return super().request(method, self.room.url + url if url.startswith("/") else url, *arguments, **named)
+
+    def post(self, path: str, **body: Any) -> requests.Response:  # type: ignore[override]
+        return self.request("POST", path, json=body)
+
+    def log_in(self, ticket: str, password: str | None = None) -> requests.Response:
+        return self.post("/api/login", ticket_number=ticket, password=ticket[-6:] if password is None else password)
+
+    def me(self) -> dict[str, Any]:
+        reply = self.get("/api/me")
+        assert reply.status_code == 200, reply.text
+        return reply.json()
+
+    def save(self, *saves: tuple[int, str, object], **more: Any) -> requests.Response:
+        body = [{"sequence": sequence, "item_id": item, "response": response} for sequence, item, response in saves]
+        return self.post(
+            "/api/saves", attempt_id=self.attempt_id, place=more.pop("place", self.place), saves=body, **more
+        )
+
+    def upload(
+        self, content: bytes, *, name: str = "方案.xlsx", item_id: str = "f1", part: str = "plan", **named: Any
+    ) -> requests.Response:
+        query = {"attempt_id": self.attempt_id, "item_id": item_id, "part": part, "name": name}
+        headers = {"Content-Type": "application/octet-stream"}
+        return self.request("POST", "/api/files", params=query, data=content, headers=headers, **named)
+
+
+def refusal(reply: requests.Response) -> tuple[int, str]:
+    """The status and the error's code."""
+    return reply.status_code, reply.json()["error"]["code"]
+
+
+@contextmanager
+def test_room(folder: Path, *, seats: int = 3, papers: Mapping[str, Paper] | None = None) -> Iterator[TestRoom]:
+    """Build a room, serve it, and take it down again."""
+    room = build(folder, seats=seats)
+    room.edge.saves.start()
+    room.listen()
+    try:
+        yield room
+    finally:
+        room.hang_up()
+        room.edge.saves.stop()
+        room.store.close()
+
+
+test_room.__test__ = False  # type: ignore[attr-defined]
+
+
+def build(folder: Path, *, seats: int = 3) -> TestRoom:
+    """Make the store of a room: `seats` candidates, one spare seat, theory at once and practical an hour later."""
+    folder.mkdir(parents=True, exist_ok=True)
+    store = open_store(f"sqlite:///{folder / 'station.db'}", folder)
+    Base.metadata.create_all(store.engine)
+    clock = HandClock()
+    saves = SaveQueue(store, record_saves)
+    edge = Edge(store, clock, saves, SECRET, ZoneInfo("Asia/Shanghai"), "示例职业学院考点")
+    with store.transaction() as db:
+        sittings = _sittings(db, edge)
+        tickets, entries = _candidates(db, edge, sittings, seats)
+        staff = Staff(username="z", name="周监考", role="chief_examiner", password_hash="-")
+        db.add(staff)
+        db.flush()
+        return TestRoom(store, edge, clock, sittings, entries, tickets, staff.id)
+
+
+def _sittings(db: Session, edge: Edge) -> dict[str, int]:
+    room = Room(name="第一考场", site_name=edge.site_name)
+    plan = Plan(code="2026-4", title="2026年第4次考试", document="{}", imported_at=NOON)
+    db.add_all([room, plan])
+    db.flush()
+    sittings = {}
+    for number, (code, name) in enumerate((("theory", "理论"), ("practical", "实操"))):
+        subject = Subject(
+            plan_id=plan.id,
+            certificate_code="wdyy",
+            certificate_name="网店运营推广",
+            level="初级",
+            code=code,
+            name=name,
+            word="考核",
+            duration_min=60,
+            entry_cutoff_min=30,
+            early_leave_min=15,
+            remind_min=15,
+            extension_limit_min=15,
+            extension_scope="total",
+            outage_limit_s=120,
+            outage_ask_min=60,
+            rules=json.dumps(["带好身份证和准考证。", "保持安静，有事举手。"], ensure_ascii=False),
+            misconduct_rules=json.dumps(["携带手机入座的，按违纪处理。"], ensure_ascii=False),
+            pass_rule="{}",
+        )
+        db.add(subject)
+        db.flush()
+        paper = _paper(db, edge, subject, code)
+        sitting = Sitting(
+            room_id=room.id,
+            subject_id=subject.id,
+            paper_id=paper.id,
+            planned_start_at=NOON + timedelta(minutes=10 + 75 * number),
+        )
+        db.add(sitting)
+        db.flush()
+        sittings[code] = sitting.id
+    return sittings
+
+
+def _candidates(
+    db: Session, edge: Edge, sittings: dict[str, int], seats: int
+) -> tuple[list[str], dict[str, list[int]]]:
+    room_id = db.get_one(Sitting, sittings["theory"]).room_id
+    tickets: list[str] = []
+    entries: dict[str, list[int]] = {code: [] for code in sittings}
+    photo = keep_file(edge.assets, PIXEL)
+    db.merge(Asset(sha256=photo, media_type="image/png", size=len(PIXEL)))
+    for number in range(1, seats + 2):
+        seat = Seat(room_id=room_id, number=str(number), is_spare=number > seats)
+        db.add(seat)
+        db.flush()
+        if seat.is_spare:
+            continue
+        ticket = f"37080120261100{number:06d}"
+        candidate = Candidate(
+            ticket_number=ticket,
+            name=f"考生{number}",
+            pinyin=f"Kaosheng {number}",
+            id_number=f"37028520050101{number:04d}",
+            institution="示例职业学院",
+            photo_sha256=photo if number == 1 else "",
+        )
+        db.add(candidate)
+        db.flush()
+        for code, sitting_id in sittings.items():
+            entry = Entry(sitting_id=sitting_id, candidate_id=candidate.id, seat_id=seat.id)
+            db.add(entry)
+            db.flush()
+            entries[code].append(entry.id)
+        tickets.append(ticket)
+    return tickets, entries
+
+
+def _paper(db: Session, edge: Edge, subject: Subject, code: str) -> Paper:
+    document = {
+        **PAPER,
+        "code": f"T-{code}",
+        "subject": code,
+        "assets": {
+            name: {"sha256": keep_file(edge.assets, content), "media_type": media_type, "size": len(content)}
+            for name, (media_type, content) in ASSETS.items()
+        },
+    }
+    paper = Paper(
+        subject_id=subject.id,
+        code=f"T-{code}",
+        title=str(document["title"]),
+        sha256=paper_sha256(document),
+        document=canonical_bytes(document).decode(CHARSET),
+        keys=json.dumps(KEYS, ensure_ascii=False),
+        item_count=len(ITEM_IDS),
+        imported_at=NOON,
+    )
+    db.add(paper)
+    db.flush()
+    for name, (media_type, content) in ASSETS.items():
+        sha256 = hashlib.sha256(content).hexdigest()
+        db.merge(Asset(sha256=sha256, media_type=media_type, size=len(content)))
+        db.flush()
+        db.add(PaperAsset(paper_id=paper.id, name=name, sha256=sha256))
+    return paper
+
+
+ASSETS: dict[str, tuple[str, bytes]] = {
+    "chart.png": ("image/png", PIXEL),
+    "bid.xlsx": ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", WORKBOOK),
+}
+_OPTIONS = [{"id": letter, "html": f"选项{letter}"} for letter in "ABCD"]
+PAPER: dict[str, Any] = {
+    "format": "exam-paper/1",
+    "title": "示例试卷",
+    "certificate": "网店运营推广",
+    "level": "初级",
+    "full_points": "100.00",
+    "sections": [
+        {
+            "id": "s1",
+            "title": "一、选择与判断",
+            "instructions": "<p>每题 10 分</p>",
+            "items": [
+                {
+                    "id": "c1",
+                    "kind": "single",
+                    "points": "10.00",
+                    "policy": "exact",
+                    "body": '<p>看图选择。<img src="asset:chart.png" alt="图"></p>',
+                    "interaction": {"options": _OPTIONS, "shuffle": False},
+                },
+                {
+                    "id": "c2",
+                    "kind": "multiple",
+                    "points": "10.00",
+                    "policy": "exact",
+                    "body": "<p>多项选择。</p>",
+                    "interaction": {"options": _OPTIONS, "shuffle": False},
+                },
+                {
+                    "id": "c3",
+                    "kind": "true_false",
+                    "points": "10.00",
+                    "policy": "exact",
+                    "body": "<p>判断。</p>",
+                    "interaction": {},
+                },
+            ],
+        },
+        {
+            "id": "s2",
+            "title": "二、填写",
+            "instructions": "",
+            "items": [
+                {
+                    "id": "b1",
+                    "kind": "fill_in",
+                    "points": "10.00",
+                    "policy": "blank_each",
+                    "body": '<p>一天有<span data-blank="h"></span>小时。</p>',
+                    "interaction": {"blanks": [{"id": "h", "width": 6}, {"id": "m", "width": 6}]},
+                },
+                {
+                    "id": "w1",
+                    "kind": "short_answer",
+                    "points": "10.00",
+                    "policy": "manual",
+                    "body": "<p>简答。</p>",
+                    "interaction": {"lines": 3, "max_length": 200},
+                },
+                {
+                    "id": "w2",
+                    "kind": "long_answer",
+                    "points": "20.00",
+                    "policy": "manual",
+                    "body": "<p>论述。</p>",
+                    "interaction": {"lines": 6, "max_length": 2000},
+                },
+                {
+                    "id": "g1",
+                    "kind": "table",
+                    "points": "20.00",
+                    "policy": "table_cells",
+                    "body": "<p>填表。</p>",
+                    "interaction": {
+                        "columns": [
+                            {"id": "a", "title": "科目", "input": "text"},
+                            {"id": "b", "title": "金额", "input": "number"},
+                            {"id": "c", "title": "方向", "input": "choice", "options": ["借", "贷"]},
+                        ],
+                        "rows": [{"id": "r1", "cells": {"a": {"text": "银行存款"}}}, {"id": "r2", "cells": {}}],
+                    },
+                },
+                {
+                    "id": "f1",
+                    "kind": "file",
+                    "points": "10.00",
+                    "policy": "manual",
+                    "body": "<p>提交文件。</p>",
+                    "materials": [{"asset": "bid.xlsx", "name": "投标素材.xlsx"}],
+                    "interaction": {
+                        "files": [
+                            {
+                                "id": "plan",
+                                "label": "推广方案",
+                                "extensions": [".xlsx", ".docx", ".pdf"],
+                                "max_bytes": 200_000,
+                                "required": True,
+                            }
+                        ]
+                    },
+                },
+            ],
+        },
+    ],
+}
+ITEM_IDS = [item["id"] for section in PAPER["sections"] for item in section["items"]]
+KEYS: dict[str, Any] = {"format": "exam-keys/1", "keys": {"b1": {"blanks": {"h": {"accepted": ["二十四小时整"]}}}}}
+A, B = {"base": {"identifier": "A"}}, {"base": {"identifier": "B"}}
+
+
+def text(value: str) -> dict[str, object]:
+    """A text response."""
+    return {"base": {"string": value}}
