@@ -284,7 +284,7 @@ def entries_of(db: Session, candidate_id: int) -> list[tuple[Entry, Sitting]]:
         .where(Entry.candidate_id == candidate_id)
         .order_by(Sitting.planned_start_at, Sitting.id)
     )
-    return [row.tuple() for row in found]
+    return list(found)
 
 
 def _seat_number(db: Session, login: CandidateLogin) -> str:

@@ -212,7 +212,7 @@ def attempt_of(db: Session, attempt_id: int, candidate_id: int) -> tuple[Attempt
     ).one_or_none()
     if found is None:
         raise Missing(ATTEMPT_UNKNOWN)
-    return found.tuple()
+    return found
 
 
 def ask_for_help(db: Session, entry: Entry, *, at: datetime) -> None:
@@ -283,7 +283,7 @@ def _end_of_subject_before(db: Session, entry: Entry, sitting: Sitting) -> datet
     ).first()
     if before is None:
         return None
-    attempt, subject_name = before.tuple()
+    attempt, subject_name = before
     if attempt.state in OPEN:
         raise Refused(SUBJECT_BEFORE_OPEN, subject=subject_name)
     return attempt.ended_at

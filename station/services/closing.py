@@ -74,16 +74,18 @@ def close_sitting(db: Session, sitting_id: int, *, by: int, at: datetime) -> Non
 
 def _entry_points(db: Session, sitting: Sitting) -> list[ClosingPoint]:
     rows = db.execute(
-        select(Entry, Candidate.name, Seat.number, Attempt)
+        select(Entry, Candidate.name, Seat.number)
         .join(Candidate, Candidate.id == Entry.candidate_id)
         .join(Seat, Seat.id == Entry.seat_id)
-        .outerjoin(Attempt, Attempt.entry_id == Entry.id)
         .where(Entry.sitting_id == sitting.id)
         .order_by(Entry.id)
     )
+    opened = select(Attempt.entry_id, Attempt.state).join(Entry).where(Entry.sitting_id == sitting.id)
+    states = {row.entry_id: row.state for row in db.execute(opened)}
     points: list[ClosingPoint] = []
-    for entry, name, seat, attempt in rows:
-        if attempt is not None and attempt.state in OPEN:
+    for entry, name, seat in rows:
+        state = states.get(entry.id)
+        if state in OPEN:
             points.append(
                 ClosingPoint(
                     "still_answering",
@@ -93,7 +95,7 @@ def _entry_points(db: Session, sitting: Sitting) -> list[ClosingPoint]:
                     entry.id,
                 )
             )
-        elif attempt is None and entry.attendance != Attendance.ABSENT:
+        elif state is None and entry.attendance != Attendance.ABSENT:
             points.append(
                 ClosingPoint(
                     "absence_open",

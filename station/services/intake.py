@@ -1,4 +1,4 @@
-"""Take in what a sitting needs: exam plan, roster, photos, paper. Each is one short transaction, whole or not at all."""
+"""Take in what a sitting needs: exam plan, roster, photos, paper; each whole or not at all."""
 
 from __future__ import annotations
 
@@ -331,7 +331,7 @@ def _seats(db: Session, room: Room, rows: Sequence[RosterRow], *, assign: bool) 
     known = {seat.number: seat for seat in db.scalars(select(Seat).where(Seat.room_id == room.id))}
     seats: list[Seat] = []
     for position, row in enumerate(rows, start=1):
-        number = row.seat_number or (str(position) if assign else None)
+        number = row.seat or (str(position) if assign else None)
         if number is None:
             raise Invalid(HEAD_INCOMPLETE, field="座位号")
         if number not in known:

@@ -55,6 +55,11 @@ SOMEBODY_ELSE_IS_OUT = problem(
     "{name} 正在临时离场，每个考场同时只允许一人离场。",
     "{name} is out at the moment: one at a time.",
 )
+CLOCK_IN_DOUBT = problem(
+    "clock_in_doubt",
+    "服务器时间早于中断前的最后时刻（{last}）。请先校准服务器时间并重新启动考站，再继续考试。",
+    "The server's clock lies before the last known moment ({last}): set it right, restart the station, then resume.",
+)
 SITTING_UNKNOWN = problem("sitting_unknown", "没有该场次。", "There is no such sitting.")
 SITTING_HAS_NO_PAPER = problem(
     "sitting_has_no_paper",
@@ -117,8 +122,10 @@ def suspend_sitting(db: Session, sitting_id: int, *, reason: str, by: int, at: d
 
 def resume_sitting(db: Session, sitting_id: int, *, by: int, at: datetime) -> None:
     """Go on where it stopped: the suspension is given back to everybody (also after a long outage, R-DAY-9)."""
-    _change_sitting(db, sitting_id, {SittingState.SUSPENDED}, SittingState.RUNNING, act=("恢复", "resumed"))
     sitting = sitting_of(db, sitting_id)
+    if sitting.suspended_at is not None and at < sitting.suspended_at:
+        raise Refused(CLOCK_IN_DOUBT, last=f"{sitting.suspended_at:%Y-%m-%d %H:%M:%S} UTC")
+    _change_sitting(db, sitting_id, {SittingState.SUSPENDED}, SittingState.RUNNING, act=("恢复", "resumed"))
     db.refresh(sitting)
     sitting.suspended_at, sitting.suspended_reason = None, ""
     _close_interruptions(db, sitting_id, attempt_id=None, by=by, at=at)

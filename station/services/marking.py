@@ -15,12 +15,12 @@ from sqlalchemy.orm import Session
 
 from station.domain.answer_keys import parse_keys
 from station.domain.attempt import ENDED
-from station.domain.marking import PaperMark, PassResult, judge, mark_responses
+from station.domain.marking import PaperMark, mark_responses
 from station.domain.paper import parse_paper
 from station.domain.sitting import SittingState
 from station.services import journal
 from station.store.answers import current_answers
-from station.store.models import Attempt, Attendance, Entry, Mark, Paper, Score, Sitting, Subject
+from station.store.models import Attempt, Entry, Mark, Paper, Score, Sitting
 
 
 @dataclass(frozen=True)
@@ -84,45 +84,6 @@ def record_marks(db: Session, job: MarkingJob, marks: Mapping[int, PaperMark], *
             )
         )
     journal.append(db, "marked", at=at, sitting_id=job.sitting_id, count=len(marks), keys_sha256=keys_sha256)
-
-
-def judge_candidate(db: Session, candidate_id: int) -> PassResult | None:
-    """Judge a candidate by the certificate's pass rule over all subjects that are placed here (R-SCORE-1).
-
-    A subject with items for people, or not marked yet, is open; one that was missed is 0. None when the
-    rule's subjects are not all placed in this room (then the centre judges).
-    """
-    rows = db.execute(
-        select(Subject, Entry.attendance, Score)
-        .join(Sitting, Sitting.subject_id == Subject.id)
-        .join(Entry, Entry.sitting_id == Sitting.id)
-        .outerjoin(Attempt, Attempt.entry_id == Entry.id)
-        .outerjoin(Score, Score.attempt_id == Attempt.id)
-        .where(Entry.candidate_id == candidate_id)
-    ).all()
-    if not rows:
-        return None
-    subject = rows[0][0]
-    placed = {row[0].code for row in rows}
-    wanted = set(
-        db.scalars(
-            select(Subject.code).where(
-                Subject.plan_id == subject.plan_id,
-                Subject.certificate_code == subject.certificate_code,
-                Subject.level == subject.level,
-            )
-        )
-    )
-    rule: dict[str, Any] = json.loads(subject.pass_rule)
-    if placed != wanted or rule.get("kind") == "parts":
-        return None
-    return judge(rule, {one.code: _score(attendance, score) for one, attendance, score in rows})
-
-
-def _score(attendance: str, score: Score | None) -> Decimal | None:
-    if score is None:
-        return Decimal("0.00") if attendance == Attendance.ABSENT else None
-    return None if Decimal(score.manual_max) > 0 else Decimal(score.objective_points)
 
 
 def _mark_row(attempt_id: int, document: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from station.services.marking import judge_candidate
+from station.domain.marking import PassResult, judge
 from station.store.models import (
     Attempt,
     Attendance,
@@ -45,15 +46,16 @@ def result_document(db: Session, sitting_id: int, *, station_version: str) -> di
     subject, room = db.get_one(Subject, sitting.subject_id), db.get_one(Room, sitting.room_id)
     paper = db.get_one(Paper, sitting.paper_id) if sitting.paper_id is not None else None
     entries = db.execute(
-        select(Entry, Candidate, Seat, Attempt, Score)
+        select(Entry, Candidate, Seat)
         .join(Candidate, Candidate.id == Entry.candidate_id)
         .join(Seat, Seat.id == Entry.seat_id)
-        .outerjoin(Attempt, Attempt.entry_id == Entry.id)
-        .outerjoin(Score, Score.attempt_id == Attempt.id)
         .where(Entry.sitting_id == sitting_id)
         .order_by(Entry.id)
     ).all()
-    attempt_ids = [attempt.id for _, _, _, attempt, _ in entries if attempt is not None]
+    of_sitting = select(Attempt).join(Entry, Entry.id == Attempt.entry_id).where(Entry.sitting_id == sitting_id)
+    attempts = {attempt.entry_id: attempt for attempt in db.scalars(of_sitting)}
+    attempt_ids = [attempt.id for attempt in attempts.values()]
+    scores = {one.attempt_id: one for one in db.scalars(select(Score).where(Score.attempt_id.in_(attempt_ids)))}
     return {
         "format": FORMAT,
         "station_version": station_version,
@@ -70,14 +72,14 @@ def result_document(db: Session, sitting_id: int, *, station_version: str) -> di
             "head": json.loads(sitting.head),
         },
         "attempts": [
-            _attempt(entry, candidate, seat, attempt, score)
-            for entry, candidate, seat, attempt, score in entries
-            if attempt is not None
+            _attempt(entry, candidate, seat, attempts[entry.id], scores.get(attempts[entry.id].id))
+            for entry, candidate, seat in entries
+            if entry.id in attempts
         ],
         "absent": [
             {"ticket_number": candidate.ticket_number, "name": candidate.name, "seat_number": seat.number}
-            for entry, candidate, seat, attempt, _ in entries
-            if attempt is None and entry.attendance == Attendance.ABSENT
+            for entry, candidate, seat in entries
+            if entry.id not in attempts and entry.attendance == Attendance.ABSENT
         ],
         "extensions": _rows(db, select(Extension).where(Extension.attempt_id.in_(attempt_ids))),
         "interruptions": _rows(db, select(Interruption).where(Interruption.sitting_id == sitting_id)),
@@ -149,6 +151,55 @@ def marks_document(db: Session, sitting_id: int) -> dict[str, Any]:
             }
         )
     return {"format": "exam-marks/1", "attempts": attempts}
+
+
+def judge_candidate(db: Session, candidate_id: int) -> PassResult | None:
+    """Judge a candidate by the certificate's pass rule over all subjects that are placed here (R-SCORE-1).
+
+    A subject with items for people, or not marked yet, is open; one that was missed is 0. None when the
+    rule's subjects are not all placed in this room (then the centre judges).
+    """
+    rows = db.execute(
+        select(Subject, Entry)
+        .join(Sitting, Sitting.subject_id == Subject.id)
+        .join(Entry, Entry.sitting_id == Sitting.id)
+        .where(Entry.candidate_id == candidate_id)
+    ).all()
+    if not rows:
+        return None
+    subject = rows[0].Subject
+    placed = {row.Subject.code for row in rows}
+    wanted = set(
+        db.scalars(
+            select(Subject.code).where(
+                Subject.plan_id == subject.plan_id,
+                Subject.certificate_code == subject.certificate_code,
+                Subject.level == subject.level,
+            )
+        )
+    )
+    rule: dict[str, Any] = json.loads(subject.pass_rule)
+    if placed != wanted or rule.get("kind") == "parts":
+        return None
+    marked = db.execute(
+        select(Attempt.entry_id, Score)
+        .join(Score, Score.attempt_id == Attempt.id)
+        .join(Entry, Entry.id == Attempt.entry_id)
+        .where(Entry.candidate_id == candidate_id)
+    )
+    scores = {row.entry_id: row.Score for row in marked}
+    return judge(rule, {one.code: _score(entry.attendance, scores.get(entry.id)) for one, entry in rows})
+
+
+def _score(attendance: str, score: Score | None) -> Decimal | None:
+    if score is None:
+        return Decimal("0.00") if attendance == Attendance.ABSENT else None
+    return None if Decimal(score.manual_max) > 0 else Decimal(score.objective_points)
+
+
+def text_of(document: dict[str, Any]) -> str:
+    """Write a document as it goes into the package."""
+    return json.dumps(document, ensure_ascii=False, sort_keys=True, indent=1) + "\n"
 
 
 def uploads_of(db: Session, sitting_id: int) -> list[str]:

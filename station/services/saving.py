@@ -331,16 +331,12 @@ def _report(db: Session, heads: dict[int, _Head]) -> None:
     for head in heads.values():
         if not head.late_now and not head.conflicts_now:
             continue
-        entry, name = (
-            db.execute(
-                select(Entry, Candidate.name)
-                .join(Attempt, Attempt.entry_id == Entry.id)
-                .join(Candidate, Candidate.id == Entry.candidate_id)
-                .where(Attempt.id == head.attempt_id)
-            )
-            .one()
-            .tuple()
-        )
+        entry, name = db.execute(
+            select(Entry, Candidate.name)
+            .join(Attempt, Attempt.entry_id == Entry.id)
+            .join(Candidate, Candidate.id == Entry.candidate_id)
+            .where(Attempt.id == head.attempt_id)
+        ).one()
         for event, count in (("save_came_late", head.late_now), ("save_conflict", head.conflicts_now)):
             if count:
                 assert head.saved_at is not None

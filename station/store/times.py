@@ -14,16 +14,12 @@ from station.store.models import Attempt, Entry, Extension, Interruption, Sittin
 
 def times_of(db: Session, attempt: Attempt) -> Times:
     """Gather start, duration, shift, granted extensions and closed interruptions of an attempt."""
-    sitting, duration_min = (
-        db.execute(
-            select(Sitting, Subject.duration_min)
-            .join(Entry, Entry.sitting_id == Sitting.id)
-            .join(Subject, Subject.id == Sitting.subject_id)
-            .where(Entry.id == attempt.entry_id)
-        )
-        .one()
-        .tuple()
-    )
+    sitting, duration_min = db.execute(
+        select(Sitting, Subject.duration_min)
+        .join(Entry, Entry.sitting_id == Sitting.id)
+        .join(Subject, Subject.id == Sitting.subject_id)
+        .where(Entry.id == attempt.entry_id)
+    ).one()
     assert sitting.started_at is not None, "an attempt exists only in a started sitting"
     extensions_s = db.scalar(
         select(func.coalesce(func.sum(Extension.seconds), 0)).where(

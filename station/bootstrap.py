@@ -1,0 +1,224 @@
+"""Composition root: from settings to two listening apps, the save writer and the scheduler; starts and stops in order."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Any
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from flask import Flask
+from invigilator_console.app import create_staff_app
+from sync.central import Central
+from sync.errors import SyncError
+from sync.keys import fingerprint, load_signing_key, verify_key_from_text
+from waitress.server import create_server
+
+from station import __version__
+from station.clock import Clock
+from station.config import Config, read_secret
+from station.errors import Unsound, problem
+from station.services import due_work, saving
+from station.services.delivery import Delivery, deliver_next
+from station.store import Store, migrations, open_store
+from station.store.save_queue import SaveQueue
+from station.web.candidate import create_candidate_app
+from station.web.edge import Edge
+
+SIGNING_KEY = "station.pem"
+IDENTITY = "station.age"
+WEB_SECRET = "web.secret"
+
+PORT_TAKEN = problem(
+    "port_taken",
+    "地址 {address} 无法监听：{reason}。可能考站已在运行，或端口被其他程序占用。",
+    "Cannot listen on {address}: {reason}. The station may be running already, or another program has the port.",
+)
+KEY_UNUSABLE = problem("key_unusable", "密钥或公钥无法使用：{reason}", "A key cannot be used: {reason}")
+
+TICK_S = 1.0
+DELIVERY_S = 2.0
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Station:
+    """A built station; `start` and `stop` it once."""
+
+    config: Config
+    edge: Edge
+    delivery: Delivery
+    sign: Callable[[bytes], str]
+    _scheduler: BackgroundScheduler = field(default_factory=lambda: BackgroundScheduler(timezone="UTC"))
+    _servers: list[_Listener] = field(default_factory=list)
+
+    @property
+    def candidate_port(self) -> int:
+        """The port in use, which the system chose when the settings say 0."""
+        return self._servers[0].port
+
+    @property
+    def staff_port(self) -> int:
+        return self._servers[1].port
+
+    def start(self) -> None:
+        """Give back an outage that lies behind, then listen, then let the scheduler ring."""
+        edge = self.edge
+        with edge.store.transaction() as db:
+            gap_s = due_work.begin_life(db, edge.clock.now(), version=__version__)
+        if gap_s:
+            log.warning("the station was down for %.1f s in a running sitting", gap_s)
+        edge.saves.start()
+        self._listen()
+        self._scheduler.add_job(self._tick, "interval", seconds=TICK_S, max_instances=1, coalesce=True)
+        self._scheduler.add_job(self._deliver, "interval", seconds=DELIVERY_S, max_instances=1, coalesce=True)
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Stop listening, finish what is being written, note the clean stop."""
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=True)
+        for server in self._servers:
+            server.stop()
+        self.edge.saves.stop()
+        with self.edge.store.transaction() as db:
+            due_work.end_life(db, self.edge.clock.now())
+        self.edge.store.close()
+
+    def _listen(self) -> None:
+        candidate, staff = self.config.candidate_listener, self.config.staff_listener
+        self._servers = [
+            _Listener(
+                create_candidate_app(self.edge),
+                candidate.host,
+                candidate.port,
+                threads=candidate.threads,
+                connection_limit=candidate.connection_limit,
+            ),
+            _Listener(
+                create_staff_app(self.edge), staff.host, staff.port, threads=staff.threads, connection_limit=200
+            ),
+        ]
+        for server in self._servers:
+            server.start()
+
+    def _tick(self) -> None:
+        edge = self.edge
+        moved = edge.clock.jump()
+        if moved is not None:
+            with edge.store.transaction() as db:
+                due_work.note_clock_jump(db, moved, edge.clock.now())
+        due_work.tick(edge.store, edge.clock.now(), sign=self.sign)
+
+    def _deliver(self) -> None:
+        while deliver_next(self.delivery):
+            pass
+
+
+def build_station(config: Config, *, clock: Clock | None = None) -> Station:
+    """Put a station together: keys and settings are checked, the store is brought to this version."""
+    keep_log(config)
+    clock = clock or Clock()
+    store = open_prepared_store(config)
+    try:
+        signing_key = load_signing_key(config.keys / SIGNING_KEY)
+        central = _central(config)
+    except SyncError as error:
+        raise Unsound(KEY_UNUSABLE, reason=error.sentence()) from error
+    edge = Edge(
+        store=store,
+        clock=clock,
+        saves=SaveQueue(store, saving.record_saves),
+        secret=read_secret(config, WEB_SECRET),
+        zone=config.zone,
+        site_name=config.site.name,
+        language=config.site.language,
+        admit_unlinked=config.candidate_listener.admit_unlinked,
+        is_rehearsal=clock.scale != 1.0 or clock.starts_at is not None,
+        is_encrypted=config.staff_listener.behind_tls,
+    )
+    delivery = Delivery(
+        store=store,
+        now=clock.now,
+        recipient=config.central.recipient,
+        signing_key_file=config.keys / SIGNING_KEY,
+        station_id=fingerprint(signing_key.public_key()),
+        version=__version__,
+        central=central,
+    )
+    return Station(config, edge, delivery, sign=lambda text: signing_key.sign(text).hex())
+
+
+def open_prepared_store(config: Config) -> Store:
+    """Open the store of a station and bring its schema to this version."""
+    config.folder.mkdir(parents=True, exist_ok=True)
+    store = open_store(config.store_url, config.folder)
+    migrations.upgrade(store.engine)
+    return store
+
+
+def keep_log(config: Config) -> None:
+    """Write the technical log into the data folder, within its bounds."""
+    folder = config.folder / "log"
+    folder.mkdir(parents=True, exist_ok=True)
+    root = logging.getLogger()
+    root.setLevel(config.log.level)
+    path = str(folder / "station.log")
+    if any(getattr(handler, "baseFilename", "") == str(Path(path).resolve()) for handler in root.handlers):
+        return
+    handler = RotatingFileHandler(
+        Path(path).resolve(), maxBytes=config.log.megabytes * 2**20, backupCount=config.log.files, encoding="utf-8"
+    )
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    root.addHandler(handler)
+    logging.getLogger("apscheduler").setLevel(logging.WARNING)
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+
+
+def _central(config: Config) -> Central | None:
+    settings = config.central
+    if not settings.url:
+        return None
+    key = verify_key_from_text(settings.verify_key)
+    return Central(
+        url=settings.url,
+        token=settings.token,
+        receipt_keys={fingerprint(key): key},
+        ca_file=Path(settings.ca_file) if settings.ca_file else None,
+        read_timeout_s=settings.timeout_s,
+    )
+
+
+class _Listener:
+    """One waitress server in a thread of its own."""
+
+    def __init__(self, app: Flask, host: str, port: int, *, threads: int, connection_limit: int) -> None:
+        try:
+            self._server: Any = create_server(
+                app,
+                host=host,
+                port=port,
+                threads=threads,
+                connection_limit=connection_limit,
+                backlog=1024,
+                channel_timeout=120,
+                ident="",
+                max_request_body_size=2**31,
+            )
+        except OSError as error:
+            raise Unsound(PORT_TAKEN, address=f"{host}:{port}", reason=error.strerror or error) from error
+        self.port = int(self._server.effective_port)
+        self._thread = threading.Thread(target=self._server.run, name=f"listener-{self.port}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Close the socket and end its thread; requests in work are finished first."""
+        self._server.close()
+        self._server.task_dispatcher.shutdown(cancel_pending=True, timeout=5)
+        self._thread.join(timeout=5)
