@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Flask, g
+from flask import Blueprint, Flask, g
 
 from invigilator_console import board, candidate_acts, closing, decisions, entrance, sitting_acts
 from invigilator_console.guards import install_staff_guards
@@ -16,10 +16,11 @@ def create_staff_app(edge: Edge) -> Flask:
     """Build the app over an open station."""
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST
-    app.json.sort_keys = False  # type: ignore[attr-defined]
     install_staff_guards(app, edge)
     for part in (entrance, board, sitting_acts, candidate_acts, decisions, closing):
-        part.register(app, edge)
+        routes = Blueprint(part.__name__.rpartition(".")[2], __name__)
+        part.register(routes, edge)
+        app.register_blueprint(routes)
 
     @app.context_processor
     def for_every_page() -> dict[str, object]:

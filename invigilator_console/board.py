@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import Blueprint, Response, g, request
 from sqlalchemy.orm import Session
 
 from invigilator_console.guards import staff_only
@@ -28,10 +28,10 @@ from station.web.guards import json_response, say
 _IN_STATE = ("answering", "suspended", "handed_in", "collected", "cancelled", "absent", "waiting", "elsewhere")
 
 
-def register(app: Flask, edge: Edge) -> None:
-    """Add the routes to the app."""
+def register(routes: Blueprint, edge: Edge) -> None:
+    """Add the routes of this module."""
 
-    @app.get("/api/sittings")
+    @routes.get("/api/sittings")
     @staff_only(edge, "see_board")
     def sittings(db: Session, person: Staff, at: datetime) -> Response:
         counts = queries.count_entries(db)
@@ -42,7 +42,7 @@ def register(app: Flask, edge: Edge) -> None:
             ]
         )
 
-    @app.get("/api/board/<int:sitting_id>")
+    @routes.get("/api/board/<int:sitting_id>")
     @staff_only(edge, "see_board")
     def board(db: Session, person: Staff, at: datetime, sitting_id: int) -> Response:
         reading = read_board(db, sitting_id, since=request.args.get("since", 0, type=int))

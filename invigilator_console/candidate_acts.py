@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from flask import Flask, Response
+from flask import Blueprint, Response
 from sqlalchemy.orm import Session
 
 from invigilator_console.choosing import chosen_attempts, chosen_entries, named_entry
@@ -17,34 +17,34 @@ from station.web.edge import Edge
 from station.web.guards import json_response, number_field, text_field
 
 
-def register(app: Flask, edge: Edge) -> None:
-    """Add the routes to the app."""
-    _register_attempts(app, edge)
-    _register_seats(app, edge)
-    _register_attendance(app, edge)
+def register(routes: Blueprint, edge: Edge) -> None:
+    """Add the routes of this module."""
+    _register_attempts(routes, edge)
+    _register_seats(routes, edge)
+    _register_attendance(routes, edge)
 
 
-def _register_attempts(app: Flask, edge: Edge) -> None:
-    @app.post("/api/attempts/suspend")
+def _register_attempts(routes: Blueprint, edge: Edge) -> None:
+    @routes.post("/api/attempts/suspend")
     @staff_only(edge, "suspend_attempts", writes=True)
     def suspend(db: Session, person: Staff, at: datetime) -> Response:
         attempts = chosen_attempts(db)
         changed = invigilation.suspend_attempts(db, attempts, reason=_reason(), by=person.id, at=at)
         return json_response({"changed": changed})
 
-    @app.post("/api/attempts/resume")
+    @routes.post("/api/attempts/resume")
     @staff_only(edge, "resume_attempts", writes=True)
     def resume(db: Session, person: Staff, at: datetime) -> Response:
         changed = invigilation.resume_attempts(db, chosen_attempts(db), by=person.id, at=at)
         return json_response({"changed": changed})
 
-    @app.post("/api/attempts/collect")
+    @routes.post("/api/attempts/collect")
     @staff_only(edge, "collect_attempts", writes=True)
     def collect(db: Session, person: Staff, at: datetime) -> Response:
         changed = answering.collect_attempts(db, chosen_attempts(db), at=at, by=person.id, reason=_reason())
         return json_response({"changed": changed})
 
-    @app.post("/api/attempts/terminate")
+    @routes.post("/api/attempts/terminate")
     @staff_only(edge, "decide_violation", writes=True, second=True)
     def terminate(db: Session, person: Staff, at: datetime) -> Response:
         attempts = chosen_attempts(db)
@@ -53,8 +53,8 @@ def _register_attempts(app: Flask, edge: Edge) -> None:
         return json_response({"changed": len(attempts)})
 
 
-def _register_seats(app: Flask, edge: Edge) -> None:
-    @app.post("/api/seat_moves")
+def _register_seats(routes: Blueprint, edge: Edge) -> None:
+    @routes.post("/api/seat_moves")
     @staff_only(edge, "move_to_spare", writes=True)
     def move(db: Session, person: Staff, at: datetime) -> Response:
         entry = named_entry(db)
@@ -65,41 +65,41 @@ def _register_seats(app: Flask, edge: Edge) -> None:
         db.flush()
         return json_response({"seat_move_id": made.id, "seat": seat.number})
 
-    @app.post("/api/logins/<int:login_id>/release")
+    @routes.post("/api/logins/<int:login_id>/release")
     @staff_only(edge, "release_login", writes=True)
     def release(db: Session, person: Staff, at: datetime, login_id: int) -> Response:
         admission.release_login(db, login_id, by=person.id, at=at)
         return json_response({"done": True})
 
 
-def _register_attendance(app: Flask, edge: Edge) -> None:
-    @app.post("/api/entries/absent")
+def _register_attendance(routes: Blueprint, edge: Edge) -> None:
+    @routes.post("/api/entries/absent")
     @staff_only(edge, "record_attendance", writes=True)
     def absent(db: Session, person: Staff, at: datetime) -> Response:
         chosen = [entry.id for entry in chosen_entries(db)]
         admission.mark_absent(db, chosen, by=person.id, at=at)
         return json_response({"changed": len(chosen)})
 
-    @app.post("/api/entries/withdraw_absence")
+    @routes.post("/api/entries/withdraw_absence")
     @staff_only(edge, "record_attendance", writes=True)
     def withdraw_absence(db: Session, person: Staff, at: datetime) -> Response:
         chosen = [entry.id for entry in chosen_entries(db)]
         admission.withdraw_absence(db, chosen, by=person.id, at=at)
         return json_response({"changed": len(chosen)})
 
-    @app.post("/api/leave/begin")
+    @routes.post("/api/leave/begin")
     @staff_only(edge, "record_leave", writes=True)
     def begin_leave(db: Session, person: Staff, at: datetime) -> Response:
         invigilation.begin_leave(db, named_entry(db), by=person.id, at=at)
         return json_response({"done": True})
 
-    @app.post("/api/leave/end")
+    @routes.post("/api/leave/end")
     @staff_only(edge, "record_leave", writes=True)
     def end_leave(db: Session, person: Staff, at: datetime) -> Response:
         invigilation.end_leave(db, named_entry(db), by=person.id, at=at)
         return json_response({"done": True})
 
-    @app.post("/api/help/answer")
+    @routes.post("/api/help/answer")
     @staff_only(edge, "send_message", writes=True)
     def answer_help(db: Session, person: Staff, at: datetime) -> Response:
         invigilation.answer_help(db, named_entry(db), by=person.id, at=at)

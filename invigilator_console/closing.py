@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from flask import Flask, Response
+from flask import Blueprint, Response
 from sqlalchemy.orm import Session
 
 from invigilator_console.guards import staff_only
@@ -25,10 +25,10 @@ PACKAGE_STATE_NAMES: dict[PackageState, tuple[str, str]] = {
 }
 
 
-def register(app: Flask, edge: Edge) -> None:
-    """Add the routes to the app."""
+def register(routes: Blueprint, edge: Edge) -> None:
+    """Add the routes of this module."""
 
-    @app.get("/api/sittings/<int:sitting_id>/closing_list")
+    @routes.get("/api/sittings/<int:sitting_id>/closing_list")
     @staff_only(edge, "see_board")
     def closing_list(db: Session, person: Staff, at: datetime, sitting_id: int) -> Response:
         points = closing.closing_list(db, sitting_id)
@@ -47,13 +47,13 @@ def register(app: Flask, edge: Edge) -> None:
             }
         )
 
-    @app.post("/api/sittings/<int:sitting_id>/close")
+    @routes.post("/api/sittings/<int:sitting_id>/close")
     @staff_only(edge, "close_sitting", writes=True)
     def close(db: Session, person: Staff, at: datetime, sitting_id: int) -> Response:
         closing.close_sitting(db, sitting_id, by=person.id, at=at)
         return json_response({"done": True})
 
-    @app.get("/api/sittings/<int:sitting_id>/packages")
+    @routes.get("/api/sittings/<int:sitting_id>/packages")
     @staff_only(edge, "see_board")
     def packages(db: Session, person: Staff, at: datetime, sitting_id: int) -> Response:
         return json_response([package_document(one) for one in queries.list_packages(db, sitting_id)])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from flask import Flask, Response
+from flask import Blueprint, Response
 from sqlalchemy.orm import Session
 
 from invigilator_console.choosing import chosen_attempts, chosen_entries, named_entry
@@ -21,14 +21,14 @@ from station.web.edge import Edge
 from station.web.guards import FIELD_WRONG, json_response, number_field, numbers_field, text_field
 
 
-def register(app: Flask, edge: Edge) -> None:
-    """Add the routes to the app."""
-    _register_extensions(app, edge)
-    _register_incidents(app, edge)
+def register(routes: Blueprint, edge: Edge) -> None:
+    """Add the routes of this module."""
+    _register_extensions(routes, edge)
+    _register_incidents(routes, edge)
 
 
-def _register_extensions(app: Flask, edge: Edge) -> None:
-    @app.post("/api/extensions")
+def _register_extensions(routes: Blueprint, edge: Edge) -> None:
+    @routes.post("/api/extensions")
     @staff_only(edge, "propose_extension", writes=True)
     def propose(db: Session, person: Staff, at: datetime) -> Response:
         body = staff_body()
@@ -44,7 +44,7 @@ def _register_extensions(app: Flask, edge: Edge) -> None:
         )
         return json_response({"extension_ids": [one.id for one in proposed]})
 
-    @app.post("/api/extensions/decide")
+    @routes.post("/api/extensions/decide")
     @staff_only(edge, "see_board", writes=True, second=True)
     def decide(db: Session, person: Staff, at: datetime) -> Response:
         effective = extension.decide_extensions(
@@ -58,8 +58,8 @@ def _register_extensions(app: Flask, edge: Edge) -> None:
         return json_response({"effective": effective, "decided_by": person.name})
 
 
-def _register_incidents(app: Flask, edge: Edge) -> None:
-    @app.post("/api/incidents")
+def _register_incidents(routes: Blueprint, edge: Edge) -> None:
+    @routes.post("/api/incidents")
     @staff_only(edge, "record_incident", writes=True, second=True)
     def record(db: Session, person: Staff, at: datetime) -> Response:
         body = staff_body()
@@ -84,7 +84,7 @@ def _register_incidents(app: Flask, edge: Edge) -> None:
         db.flush()
         return json_response({"incident_id": incident.id})
 
-    @app.post("/api/early_leave")
+    @routes.post("/api/early_leave")
     @staff_only(edge, "allow_early_leave", writes=True, second=True)
     def allow_early_leave(db: Session, person: Staff, at: datetime) -> Response:
         chosen = chosen_entries(db)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from flask import Flask, Response, g, redirect, render_template
+from flask import Blueprint, Response, g, redirect, render_template
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -24,10 +24,10 @@ from station.web.edge import Edge
 from station.web.guards import json_response, say, text_field
 
 
-def register(app: Flask, edge: Edge) -> None:
-    """Add the routes to the app."""
+def register(routes: Blueprint, edge: Edge) -> None:
+    """Add the routes of this module."""
 
-    @app.post("/api/login")
+    @routes.post("/api/login")
     @allowed_pc(edge)
     def log_in(at: datetime) -> Response:
         check_origin()
@@ -44,7 +44,7 @@ def register(app: Flask, edge: Edge) -> None:
         response.set_cookie(STAFF_COOKIE, token, httponly=True, samesite="Strict", secure=edge.is_encrypted, path="/")
         return response
 
-    @app.post("/api/logout")
+    @routes.post("/api/logout")
     @logged_in_only(edge, writes=True)
     def log_out(db: Session, login: StaffLogin, at: datetime) -> Response:
         staffing.log_out_staff(db, login, at=at)
@@ -52,24 +52,24 @@ def register(app: Flask, edge: Edge) -> None:
         response.delete_cookie(STAFF_COOKIE, path="/", samesite="Strict", httponly=True)
         return response
 
-    @app.post("/api/password")
+    @routes.post("/api/password")
     @logged_in_only(edge, writes=True)
     def change_password(db: Session, login: StaffLogin, at: datetime) -> Response:
         old, new = (text_field(staff_body(), name, longest=200) for name in ("old", "new"))
         staffing.change_password(db, db.get_one(Staff, login.staff_id), old=old, new=new, at=at)
         return json_response({"done": True})
 
-    @app.get("/api/me")
+    @routes.get("/api/me")
     @logged_in_only(edge)
     def me(db: Session, login: StaffLogin, at: datetime) -> Response:
         return json_response(person_document(db.get_one(Staff, login.staff_id), login))
 
-    @app.get("/login")
+    @routes.get("/login")
     @allowed_pc(edge)
     def login_page(at: datetime) -> str:
         return render_template("login.html")
 
-    @app.get("/password")
+    @routes.get("/password")
     @logged_in_only(edge)
     def password_page(db: Session, login: StaffLogin, at: datetime) -> AnyResponse | str:
         if g.person.active:

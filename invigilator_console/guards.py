@@ -18,12 +18,12 @@ from flask import Flask, current_app, g, redirect, render_template, request
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from invigilator_console.slowdown import Slowdown
-from station.errors import Forbidden, StationError, Unauthenticated, problem
+from station.errors import Forbidden, StationError, TooMany, Unauthenticated, problem
 from station.services import invigilation, staffing
 from station.store.models import Staff, StaffLogin
 from station.web.edge import Edge
 from station.web.guards import error_response, guard, install_guards, json_body, text_field
+from station.web.throttle import LoginThrottle
 
 STAFF_COOKIE = "station_staff"
 
@@ -41,6 +41,12 @@ PASSWORD_CHANGE_NEEDED = problem(
     "password_change_needed",
     "{name} 首次登录须先修改口令，然后才能进行其他操作。",
     "{name} must change the first password before doing anything else.",
+)
+
+STAFF_LOGIN_TOO_OFTEN = problem(
+    "staff_login_too_often",
+    "该账号在本机多次输错口令，请 {wait_s} 秒后再试。",
+    "Too many wrong passwords for this account on this PC: try again in {wait_s} seconds.",
 )
 
 View = Callable[..., Any]
@@ -93,7 +99,7 @@ def allowed_pc(edge: Edge) -> Callable[[View], View]:
                 _check_address(db)
             return view(edge.clock.now(), **arguments)
 
-        return guard("allowed_pc")(run)
+        return guard("open")(run)
 
     return decorate
 
@@ -101,14 +107,14 @@ def allowed_pc(edge: Edge) -> Callable[[View], View]:
 def install_staff_guards(app: Flask, edge: Edge) -> None:
     """Deny by default as the candidate app does; answer a refused page with a page, not with JSON."""
     install_guards(app, edge)
-    app.extensions["slowdown"] = Slowdown()
+    app.extensions["staff_throttle"] = LoginThrottle()
 
     @app.errorhandler(StationError)
     def refused(error: StationError) -> Response:
         if request.path.startswith("/api/"):
             return error_response(error)
         if isinstance(error, Unauthenticated):
-            return redirect(f"/login?next={request.path}")
+            return redirect("/login")
         if error.code == PASSWORD_CHANGE_NEEDED.code:
             return redirect("/password")
         page = app.make_response(render_template("refused.html", error=error))
@@ -143,18 +149,20 @@ def check_password_changed(person: Staff) -> None:
 
 
 def slowed_down(edge: Edge, username: str, at: datetime, check: Callable[[], _T]) -> _T:
-    """Run a check of a password; failures are counted against name and address, and journalled."""
-    slowdown: Slowdown = current_app.extensions["slowdown"]
-    key = (username, remote_address())
-    slowdown.check(key, at)
+    """Run a check of a password; wrong ones are slowed down per name and address, and journalled."""
+    throttle: LoginThrottle = current_app.extensions["staff_throttle"]
+    address = remote_address()
+    try:
+        throttle.begin(username, address, at=at)
+    except TooMany as wait:
+        raise TooMany(STAFF_LOGIN_TOO_OFTEN, **wait.details) from None
     try:
         found = check()
     except Unauthenticated:
-        slowdown.failed(key, at)
         with edge.store.transaction() as db:
-            staffing.record_failed_staff_login(db, username, address=key[1], at=at)
+            staffing.record_failed_staff_login(db, username, address=address, at=at)
         raise
-    slowdown.succeeded(key)
+    throttle.succeeded(username, address)
     return found
 
 
@@ -177,11 +185,10 @@ def _check_address(db: Session) -> None:
 
 def _second_person(edge: Edge, at: datetime) -> int | None:
     """Find who else acts at this console; only somebody who is logged in may bring a second person."""
-    named = staff_body().get("second")
-    if not isinstance(named, dict):
-        return None
-    username, password = text_field(named, "username", longest=64), text_field(named, "password", longest=200)
     with edge.store.reading() as db:
         _logged_in(edge, db, at, writes=True)
-
+        named = staff_body().get("second")
+        if not isinstance(named, dict):
+            return None
+        username, password = text_field(named, "username", longest=64), text_field(named, "password", longest=200)
         return slowed_down(edge, username, at, lambda: staffing.check_second_person(db, username, password).id)

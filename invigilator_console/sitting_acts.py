@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from flask import Flask, Response
+from flask import Blueprint, Response
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -17,26 +17,26 @@ from station.web.edge import Edge
 from station.web.guards import json_response, number_field, text_field
 
 
-def register(app: Flask, edge: Edge) -> None:
-    """Add the routes to the app."""
-    _register_course(app, edge)
-    _register_messages(app, edge)
+def register(routes: Blueprint, edge: Edge) -> None:
+    """Add the routes of this module."""
+    _register_course(routes, edge)
+    _register_messages(routes, edge)
 
 
-def _register_course(app: Flask, edge: Edge) -> None:
-    @app.post("/api/sittings/<int:sitting_id>/open_admission")
+def _register_course(routes: Blueprint, edge: Edge) -> None:
+    @routes.post("/api/sittings/<int:sitting_id>/open_admission")
     @staff_only(edge, "open_admission", writes=True)
     def open_admission(db: Session, person: Staff, at: datetime, sitting_id: int) -> Response:
         invigilation.open_admission(db, sitting_id, by=person.id, at=at)
         return json_response({"done": True})
 
-    @app.post("/api/sittings/<int:sitting_id>/start")
+    @routes.post("/api/sittings/<int:sitting_id>/start")
     @staff_only(edge, "start_sitting", writes=True)
     def start(db: Session, person: Staff, at: datetime, sitting_id: int) -> Response:
         invigilation.start_sitting(db, sitting_id, by=person.id, at=at)
         return json_response({"done": True, "started_at": moment(at)})
 
-    @app.post("/api/sittings/<int:sitting_id>/postpone")
+    @routes.post("/api/sittings/<int:sitting_id>/postpone")
     @staff_only(edge, "postpone_sitting", writes=True, second=True)
     def postpone(db: Session, person: Staff, at: datetime, sitting_id: int) -> Response:
         invigilation.postpone_sitting(
@@ -49,22 +49,22 @@ def _register_course(app: Flask, edge: Edge) -> None:
         )
         return json_response({"done": True})
 
-    @app.post("/api/sittings/<int:sitting_id>/suspend")
+    @routes.post("/api/sittings/<int:sitting_id>/suspend")
     @staff_only(edge, "suspend_attempts", writes=True)
     def suspend(db: Session, person: Staff, at: datetime, sitting_id: int) -> Response:
         reason = text_field(staff_body(), "reason", longest=500)
         invigilation.suspend_sitting(db, sitting_id, reason=reason, by=person.id, at=at)
         return json_response({"done": True})
 
-    @app.post("/api/sittings/<int:sitting_id>/resume")
+    @routes.post("/api/sittings/<int:sitting_id>/resume")
     @staff_only(edge, "resume_attempts", writes=True)
     def resume(db: Session, person: Staff, at: datetime, sitting_id: int) -> Response:
         invigilation.resume_sitting(db, sitting_id, by=person.id, at=at)
         return json_response({"done": True})
 
 
-def _register_messages(app: Flask, edge: Edge) -> None:
-    @app.post("/api/messages")
+def _register_messages(routes: Blueprint, edge: Edge) -> None:
+    @routes.post("/api/messages")
     @staff_only(edge, "send_message", writes=True)
     def send_message(db: Session, person: Staff, at: datetime) -> Response:
         sitting_id = number_field(staff_body(), "sitting_id", lowest=1)
@@ -74,7 +74,7 @@ def _register_messages(app: Flask, edge: Edge) -> None:
         invigilation.send_message(db, sitting_id, entries=chosen, text=text, by=person.id, at=at)
         return json_response({"done": True})
 
-    @app.get("/api/messages/<int:sitting_id>")
+    @routes.get("/api/messages/<int:sitting_id>")
     @staff_only(edge, "see_board")
     def messages(db: Session, person: Staff, at: datetime, sitting_id: int) -> Response:
         rows = db.execute(
