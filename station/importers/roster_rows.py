@@ -80,12 +80,13 @@ Note = Callable[..., None]
 _OF_A_CANDIDATE = frozenset({"name", "ticket_number", "id_number", "pinyin"})
 _LONGEST = {"name": 100, "pinyin": 100, "institution": 200}
 _NOTE = re.compile(r"^[^：:]{1,12}[：:]|签字|签名|^(备注|说明|合计|总计|共\s*\d+\s*[人页]|第\s*\d+\s*页)")
+_LONG_NUMBER = re.compile(r"[0-9*]{5}|e\+", re.IGNORECASE)
 _EXACT_DIGITS = 10**15  # Excel keeps whole numbers below this exactly
 
 
 def is_note(line: Line) -> bool:
     """Say whether a row is a line between or below the rows (签字, 备注, 第 2 页): no number of a candidate in it."""
-    if line.values.keys() & {"ticket_number", "id_number"}:
+    if any(_LONG_NUMBER.search(cell_text(line.values.get(field))) for field in ("ticket_number", "id_number")):
         return False
     return any(labels_in(value) or _NOTE.search(cell_text(value)) for value in line.cells.values())
 
