@@ -78,14 +78,13 @@ def _append_candidate(sheet: Worksheet, candidate: SampleCandidate) -> None:
 
 
 def _head_fields(head: RosterHead, count: int) -> list[tuple[str, str | int | None]]:
-    day = head.starts_at.date()
     return [
         ("考场名称", head.room),
         ("考核站点", head.site),
         ("考试科目", head.subject),
         ("考试证书", head.certificate),
         ("证书等级", head.level),
-        ("考试时间", f"{day.year}年{day.month}月{day.day}日 {head.starts_at:%H:%M}—{head.ends_at:%H:%M}"),
+        ("考试时间", _window(head.starts_at, head.ends_at)),
         ("所属院校", head.institution),
         ("监考老师", "、".join(head.invigilators)),
         ("巡考老师", "、".join(head.inspectors)),
@@ -93,3 +92,14 @@ def _head_fields(head: RosterHead, count: int) -> list[tuple[str, str | int | No
         ("实考人数", None),
         ("缺考人数", None),
     ]
+
+
+def _window(starts_at: datetime, ends_at: datetime) -> str:
+    """Write the planned time; the day stands twice only for a sitting over midnight."""
+    over_midnight = f"{_day(ends_at)} " if ends_at.date() != starts_at.date() else ""
+    return f"{_day(starts_at)} {starts_at:%H:%M}—{over_midnight}{ends_at:%H:%M}"
+
+
+def _day(moment: datetime) -> str:
+    # Not strftime: on Windows it cannot write 年 in every locale.
+    return f"{moment.year}年{moment.month}月{moment.day}日"
