@@ -1,4 +1,4 @@
-"""Composition root: from settings to two listening apps, the save writer and the scheduler; starts and stops in order."""
+"""Composition root: from settings to two listening apps, the save writer and the scheduler."""
 
 from __future__ import annotations
 
@@ -12,12 +12,9 @@ from typing import Any
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from flask import Flask
-from invigilator_console.app import create_staff_app
-from sync.central import Central
-from sync.errors import SyncError
-from sync.keys import fingerprint, load_signing_key, verify_key_from_text
 from waitress.server import create_server
 
+from invigilator_console.app import create_staff_app
 from station import __version__
 from station.clock import Clock
 from station.config import Config, read_secret
@@ -28,6 +25,9 @@ from station.store import Store, migrations, open_store
 from station.store.save_queue import SaveQueue
 from station.web.candidate import create_candidate_app
 from station.web.edge import Edge
+from sync.central import Central
+from sync.errors import SyncError
+from sync.keys import fingerprint, load_signing_key, verify_key_from_text
 
 SIGNING_KEY = "station.pem"
 IDENTITY = "station.age"
@@ -99,9 +99,7 @@ class Station:
                 threads=candidate.threads,
                 connection_limit=candidate.connection_limit,
             ),
-            _Listener(
-                create_staff_app(self.edge), staff.host, staff.port, threads=staff.threads, connection_limit=200
-            ),
+            _Listener(create_staff_app(self.edge), staff.host, staff.port, threads=staff.threads, connection_limit=200),
         ]
         for server in self._servers:
             server.start()
@@ -198,7 +196,7 @@ class _Listener:
 
     def __init__(self, app: Flask, host: str, port: int, *, threads: int, connection_limit: int) -> None:
         try:
-            self._server: Any = create_server(
+            server: Any = create_server(
                 app,
                 host=host,
                 port=port,
@@ -211,7 +209,8 @@ class _Listener:
             )
         except OSError as error:
             raise Unsound(PORT_TAKEN, address=f"{host}:{port}", reason=error.strerror or error) from error
-        self.port = int(self._server.effective_port)
+        self._server = server
+        self.port = int(server.effective_port)
         self._thread = threading.Thread(target=self._server.run, name=f"listener-{self.port}", daemon=True)
 
     def start(self) -> None:

@@ -1,0 +1,271 @@
+"""Command line of the station."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from sqlalchemy import select
+
+from station import __version__
+from station.clock import Clock
+from station.config import Config, load_config
+from station.errors import StationError
+
+FOLDER = click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+
+
+class BilingualGroup(click.Group):
+    """Turns refusals into one plain line in both languages, and exit status 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except StationError as error:
+            from station.importers.rejections import ImportRejected
+
+            click.echo(f"✗ {error.sentence('zh')}\n  {error.sentence('en')}  [{error.code}]", err=True)
+            if isinstance(error, ImportRejected):
+                for one in error.rejections:
+                    click.echo(f"  · {one.place('zh')}：{one.zh}\n    {one.place('en')}: {one.en}", err=True)
+            ctx.exit(1)
+
+
+@click.group(cls=BilingualGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="exam-station")
+def main() -> None:
+    """考站：机房内的考试服务器。The exam station of one computer room."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="replace", line_buffering=True)
+
+
+@main.command()
+@FOLDER
+@click.option("--site-name", default="示例考核站点", help="考核站点名称。Name of the site.")
+@click.option("--staff-address", default="", help="监考台监听地址。Address of this server that the staff app binds.")
+@click.option("--invigilator-pc", default="", help="监考机 IP。Address of the invigilator's PC, let in at once.")
+def init(folder: Path, site_name: str, staff_address: str, invigilator_pc: str) -> None:
+    """新建考站：配置、数据、密钥、账号。Make a station: settings, store, keys, staff accounts."""
+    from station import setup
+
+    made = setup.make_station(folder, site_name=site_name, staff_address=staff_address, invigilator_pc=invigilator_pc)
+    click.echo("\n".join(setup.next_steps(made)))
+
+
+@main.command()
+@FOLDER
+@click.option("--rehearsal-scale", default=1.0, help="演练：时钟倍速。For rehearsals: clock seconds per second.")
+@click.option("--rehearsal-start", default="", help="演练：时钟起点 ISO。For rehearsals: where the clock begins.")
+def serve(folder: Path, rehearsal_scale: float, rehearsal_start: str) -> None:
+    """启动考站，直到 Ctrl+C。Run the station until Ctrl+C (or SIGTERM)."""
+    from station.bootstrap import build_station
+
+    starts_at = datetime.fromisoformat(rehearsal_start) if rehearsal_start else None
+    station = build_station(load_config(folder), clock=Clock(scale=rehearsal_scale, starts_at=starts_at))
+    station.start()
+    candidate, staff = station.config.candidate_listener, station.config.staff_listener
+    click.echo(f"考生机地址 candidate PCs:  http://{_shown(candidate.host)}:{station.candidate_port}/")
+    click.echo(f"监考台地址 staff:          http://{_shown(staff.host)}:{station.staff_port}/")
+    if not staff.behind_tls:
+        click.echo("监考台为明文 http，仅限考场局域网使用。Staff pages are plain http: for the room's LAN only.")
+    click.echo("已启动。Started.")
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    while not stop.wait(0.5):
+        pass
+    station.stop()
+    click.echo("已停止。Stopped.")
+
+
+@main.command(name="import")
+@FOLDER
+@click.argument("kind", type=click.Choice(["plan", "roster", "photos", "paper"]))
+@click.argument("file", type=click.Path(path_type=Path, exists=True))
+@click.option("--dry-run", is_flag=True, help="只检查，不导入。Check and show, change nothing.")
+@click.option("--certificate", default="", help="证书（Excel 试卷）。Certificate of a paper from Excel.")
+@click.option("--level", default="", help="等级。Level.")
+@click.option("--subject", default="", help="科目。Subject.")
+@click.option("--code", default="", help="试卷编号。Code of the paper.")
+@click.option("--backup-paper", is_flag=True, help="作为备用试卷。Take it in as backup paper.")
+@click.option("--room", default="", help="名单表头没有考场名称时指定。Room, where the roster names none.")
+@click.option("--start", default="", help="名单表头没有考试时间时指定，ISO。Planned start, where the roster has none.")
+@click.option("--assign-seats", is_flag=True, help="名单无座位号时按顺序排座。Give seats in list order.")
+@click.option("--spares", default="", help="备用机编号，如 46-50。Spare seats, such as 46-50.")
+def import_(folder: Path, kind: str, file: Path, dry_run: bool, **given: Any) -> None:
+    """导入考试计划、名单、照片或试卷。Import a plan, roster, photos or paper; errors change nothing."""
+    from station.services import staging
+
+    config = load_config(folder)
+    start = datetime.fromisoformat(given["start"]) if given["start"] else None
+    options = staging.Options(
+        zone=config.zone,
+        certificate=given["certificate"],
+        level=given["level"],
+        subject=given["subject"],
+        code=given["code"],
+        is_backup=given["backup_paper"],
+        room_name=given["room"],
+        planned_start_at=start.astimezone(config.zone) if start else None,
+        assign_seats=given["assign_seats"],
+        spares=given["spares"],
+    )
+    store = _store(config)
+    try:
+        staged = staging.stage_file(kind, file, store=store, options=options, progress=_show_progress)
+        for zh, en in staged.lines:
+            click.echo(f"· {zh}\n  {en}")
+        at = Clock().now()
+        if dry_run:
+            staging.dry_run(store, staged, at)
+            click.echo("检查通过，未做任何更改。Checked; nothing was changed.")
+            return
+        with store.transaction() as db:
+            summaries = staged.apply(db, at, None)
+        for summary in summaries:
+            notes = "；".join(zh for zh, _ in summary.notes)
+            click.echo(f"✓ {summary.title}：{summary.count} {notes}")
+    finally:
+        store.close()
+
+
+@main.command()
+@click.argument("kind", type=click.Choice(["roster", "paper"]))
+@click.argument("file", type=click.Path(path_type=Path))
+def template(kind: str, file: Path) -> None:
+    """写出 Excel 导入模板。Write an Excel template with one example row a kind."""
+    from station.importers.templates import paper_template, roster_template
+
+    file.write_bytes(roster_template() if kind == "roster" else paper_template())
+    click.echo(f"✓ {file}")
+
+
+@main.command()
+@FOLDER
+@click.argument("address")
+def allow(folder: Path, address: str) -> None:
+    """允许一台监考机打开监考台，立即生效。Let the PC at an address open the staff app, at once."""
+    from station.services import staffing
+
+    store = _store(load_config(folder))
+    with store.transaction() as db:
+        staffing.allow_address(db, address, at=Clock().now())
+    store.close()
+    click.echo(f"✓ {address}")
+
+
+@main.command()
+@FOLDER
+@click.argument("username")
+@click.option("--name", default="", help="姓名；账号不存在时新建。Name, to make a new account.")
+@click.option("--role", default="", help="角色，如 invigilator。Role of a new account.")
+def staff(folder: Path, username: str, name: str, role: str) -> None:
+    """新建账号或重置口令，口令只显示一次。Add an account, or reset its password; shown once."""
+    from station.services import staffing
+
+    store, at = _store(load_config(folder)), Clock().now()
+    with store.transaction() as db:
+        if name or role:
+            password = staffing.first_password()
+            staffing.add_staff(db, username=username, name=name, role=role, password=password, at=at)
+        else:
+            password = staffing.reset_password(db, username, at=at)
+    store.close()
+    click.echo(f"✓ {username}  {password}")
+
+
+@main.command()
+@FOLDER
+@click.option("--address", default="", help="考生机访问的地址，如 http://192.168.1.2:8080。As candidate PCs see it.")
+def seats(folder: Path, address: str) -> None:
+    """列出考位链接，每台考生机打开一次。List the seat links; each PC opens its own once."""
+    from station.bootstrap import WEB_SECRET
+    from station.config import read_secret
+    from station.services.admission import seat_link_code
+    from station.store.models import Room, Seat
+
+    config = load_config(folder)
+    base = address.rstrip("/") or f"http://{_shown(config.candidate_listener.host)}:{config.candidate_listener.port}"
+    secret, store = read_secret(config, WEB_SECRET), _store(config)
+    with store.reading() as db:
+        rows = db.execute(select(Seat, Room.name).join(Room, Room.id == Seat.room_id).order_by(Room.id, Seat.id)).all()
+    store.close()
+    for seat, room in rows:
+        spare = "（备用）" if seat.is_spare else ""
+        click.echo(f"{room}\t{seat.number}{spare}\t{base}/seat/{seat.id}/{seat_link_code(secret, seat.id)}")
+
+
+@main.command()
+@FOLDER
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option(
+    "--package", "package_id", type=int, default=0, help="成果包序号，默认最新。Which package; the newest by default."
+)
+def export(folder: Path, target: Path, package_id: int) -> None:
+    """把成果包导出到 U 盘等（断网时）。Export a result package to a file or folder (R-END-2)."""
+    from station.services import exporting
+
+    store = _store(load_config(folder))
+    path = exporting.export_package(store, package_id, target, by=None, at=Clock().now())
+    store.close()
+    click.echo(f"✓ {path}")
+
+
+@main.command()
+@FOLDER
+@click.option("--json", "as_json", is_flag=True, help="输出一行 JSON。Print one JSON line.")
+def doctor(folder: Path, as_json: bool) -> None:
+    """检查密钥、数据库版本和全部校验链。Check keys, schema and every hash chain."""
+    from station import setup
+
+    findings = setup.examine(load_config(folder))
+    if as_json:
+        click.echo(json.dumps({name: ok for name, ok, _ in findings}, ensure_ascii=False))
+    for name, ok, text in findings if not as_json else []:
+        click.echo(f"{'✓' if ok else '✗'} {name}: {text}")
+    sys.exit(0 if all(ok for _, ok, _ in findings) else 1)
+
+
+@main.command()
+@click.option("--fast", is_flag=True, help="无人值守，两分钟内考完一整天。Hold a whole day with no hands.")
+@click.option("--json", "as_json", is_flag=True, help="最后一行输出 JSON 结果。Print the result as one last JSON line.")
+@click.option(
+    "--folder", type=click.Path(path_type=Path), default=None, help="数据放在哪里。Where the data goes."
+)
+@click.option("--candidates", default=45, help="模拟考生数。How many simulated candidates.")
+@click.option("--database", default="", help="用此数据库而非 SQLite。A database URL instead of SQLite.")
+def demo(fast: bool, as_json: bool, folder: Path | None, candidates: int, database: str) -> None:
+    """演示：上级平台、考站和 45 名模拟考生。Reference platform, station and simulated candidates."""
+    from station.rehearsal import demo as rehearsal
+
+    if fast:
+        sys.exit(rehearsal.hold_fast_day(folder, candidates=candidates, database=database, as_json=as_json))
+    sys.exit(rehearsal.hold_open_day(folder, candidates=candidates, database=database))
+
+
+def _store(config: Config) -> Any:
+    from station.bootstrap import open_prepared_store
+
+    return open_prepared_store(config)
+
+
+def _shown(host: str) -> str:
+    from station.setup import own_address
+
+    return own_address() if host in {"0.0.0.0", "::"} else host
+
+
+def _show_progress(done: int, total: int) -> None:
+    if total >= 200 and (done == total or done % 100 == 0):
+        click.echo(f"  {done}/{total}", err=True)
+
+
+if __name__ == "__main__":
+    main()
