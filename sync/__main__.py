@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,9 @@ from typing import Any
 import click
 
 from sync import central, clock, codes, container, keys
+from sync.conversation import RECEIPT_NOT_READY
 from sync.errors import SyncError, TransferFailed, problem
+from sync.files import replace_file
 from sync.manifest import KINDS, Manifest
 
 ARGUMENT_UNREADABLE = problem(
@@ -192,6 +195,7 @@ def open_package(
 @click.option("--platform-key", required=True, metavar="ed25519:…", help="Key that signs the receipts.")
 @click.option("--ca", "ca_file", type=SOME_FILE, help="CA file, if the platform's certificate is a private one.")
 @click.option("--proxy", help="Address of a proxy.")
+@click.option("--wait", "wait_s", default=30, show_default=True, help="Seconds to wait for the receipt.")
 @click.option("--receipt", "receipt_file", type=SOME_PATH, help="Where to keep the receipt. [PATH.receipt]")
 @click.pass_obj
 def send(
@@ -203,6 +207,7 @@ def send(
     platform_key: str,
     ca_file: Path | None,
     proxy: str | None,
+    wait_s: int,
     receipt_file: Path | None,
 ) -> None:
     """Send the package PATH to the central platform, or go on sending it, and keep the receipt.
@@ -218,17 +223,22 @@ def send(
         proxy=proxy,
     )
     address = path.with_name(path.name + ".upload")
-    outcome = central.send_package(
-        platform,
-        path,
-        package_id=manifest.id,
-        upload_url=address.read_text("utf-8") if address.exists() else None,
-        remember=lambda upload: _remember(address, upload),
-        progress=lambda done, total: click.echo(f"{done}/{total}", err=True),
-    )
+    until = time.monotonic() + wait_s
+    while True:
+        outcome = central.send_package(
+            platform,
+            path,
+            package_id=manifest.id,
+            upload_url=address.read_text("utf-8") if address.exists() else None,
+            remember=lambda upload: _remember(address, upload),
+            progress=lambda done, total: click.echo(f"{done}/{total}", err=True),
+        )
+        waiting = isinstance(outcome, central.Transient) and outcome.reason.problem is RECEIPT_NOT_READY
+        if not waiting or time.monotonic() > until:
+            break
+        time.sleep(1)
     if isinstance(outcome, central.Sent):
-        kept = receipt_file or path.with_name(path.name + ".receipt")
-        kept.write_text(outcome.receipt_jws, "utf-8")
+        replace_file(receipt_file or path.with_name(path.name + ".receipt"), outcome.receipt_jws.encode("ascii"))
         _remember(address, None)
         say(f"已送达，回执码 {outcome.receipt.code}", f"Arrived; receipt code {outcome.receipt.code}")
     elif isinstance(outcome, central.Transient):

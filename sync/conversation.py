@@ -123,7 +123,11 @@ class Conversation:
             session.verify = str(central.ca_file)
 
     def address(self, name: str) -> str:
-        return urljoin(self.central.url.rstrip("/") + "/", name)
+        """Return the address of a thing on the platform, named as the platform or this program names it."""
+        try:
+            return urljoin(self.central.url.rstrip("/") + "/", name)
+        except ValueError as error:
+            raise Ended(Fatal(TransferFailed(ADDRESS_UNUSABLE, why=str(error)))) from error
 
     def request(
         self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None
@@ -149,7 +153,10 @@ class Conversation:
 
     def is_own(self, url: str) -> bool:
         """Say whether an address lies on the platform itself, so that the token may go there."""
-        return _origin(url) == _origin(self.central.url)
+        try:
+            return _origin(url) == _origin(self.central.url)
+        except ValueError:
+            return False
 
 
 def hold(central: Central, act: Callable[[Conversation], Outcome]) -> Outcome:
@@ -164,7 +171,7 @@ def hold(central: Central, act: Callable[[Conversation], Outcome]) -> Outcome:
 def failure_of(reply: requests.Response) -> Transient | Fatal:
     """Return what an answer that is not the hoped-for one means."""
     status = reply.status_code
-    if status in TRANSIENT_STATUSES or status >= 500 or reply.ok:
+    if status in TRANSIENT_STATUSES or status >= 500 or status < 300:
         return Transient(TransferFailed(BUSY, status=status), retry_after(reply))
     if status in (401, 403):
         return Fatal(TransferFailed(NOT_ALLOWED, status=status))

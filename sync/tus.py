@@ -7,7 +7,6 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urljoin
 
 from sync.conversation import (
     BUSY,
@@ -56,7 +55,11 @@ class Upload:
         """Check that the platform can take the package; say whether it checks SHA-256 sums of chunks."""
         reply = self.talk.request("OPTIONS", self.talk.address("uploads"))
         extensions = reply.headers.get("Tus-Extension", "").split(",")
-        if not reply.ok or "creation" not in extensions or "1.0.0" not in reply.headers.get("Tus-Version", ""):
+        if (
+            reply.status_code not in (200, 204)
+            or "creation" not in extensions
+            or "1.0.0" not in reply.headers.get("Tus-Version", "")
+        ):
             raise Ended(failure_of(reply) if reply.status_code >= 500 else self._no_tus())
         limit = reply.headers.get("Tus-Max-Size", "")
         if limit.isdecimal() and self.size > int(limit):
@@ -71,11 +74,10 @@ class Upload:
             "Upload-Length": str(self.size),
             "Upload-Metadata": ",".join(f"{name} {value}" for name, value in pairs),
         }
-        address = self.talk.address("uploads")
-        reply = self.talk.request("POST", address, headers=headers)
+        reply = self.talk.request("POST", self.talk.address("uploads"), headers=headers)
         if reply.status_code != 201:
             raise Ended(failure_of(reply))
-        url = urljoin(address, reply.headers.get("Location", ""))
+        url = self.talk.address(reply.headers.get("Location", ""))
         if not self.talk.is_own(url):  # the token goes to no other host
             raise Ended(self._no_tus())
         self.remember(url)
@@ -87,7 +89,7 @@ class Upload:
         reply = self.talk.request("HEAD", url, headers=TUS)
         if reply.status_code in (403, 404, 410):
             raise _Forgotten
-        if not reply.ok:
+        if reply.status_code not in (200, 204):
             raise Ended(failure_of(reply))
         offset = reply.headers.get("Upload-Offset", "")
         length = reply.headers.get("Upload-Length", str(self.size))
@@ -120,7 +122,7 @@ class Upload:
         if reply.status_code in (404, 410):
             raise _Forgotten
         reached = reply.headers.get("Upload-Offset", "")
-        if not reply.ok or not reached.isdecimal() or not offset < int(reached) <= self.size:
+        if reply.status_code not in (200, 204) or not reached.isdecimal() or not offset < int(reached) <= self.size:
             raise Ended(failure_of(reply))
         return int(reached)
 
