@@ -114,7 +114,7 @@ def _run(name: str, job: Mapping[str, Any], limit_s: float) -> dict[str, Any]:
     path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH", ""))))
     try:
         done = subprocess.run(
-            [sys.executable, "-X", "utf8", "-m", "sync.child", name],
+            [sys.executable, "-P", "-X", "utf8", "-m", "sync.child", name],
             input=json.dumps(job).encode("utf-8"),
             capture_output=True,
             env={**os.environ, "PYTHONPATH": path},

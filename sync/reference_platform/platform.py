@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from datetime import datetime
 from pathlib import Path
 
@@ -34,6 +35,7 @@ class Platform:
     def __init__(self, folder: Path, *, name: str = "上级平台", max_bytes: int = DEFAULT_MAX_BYTES) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.name, self.max_bytes = folder, name, max_bytes
+        self._finishing = threading.Lock()
         self.vault = open_vault(folder)
         self.uploads = Uploads(folder / "uploads")
         self.cabinet = Cabinet(folder / "packages")
@@ -41,21 +43,10 @@ class Platform:
 
     def finish_upload(self, upload: Upload, at: datetime) -> None:
         """Take an upload into the cabinet if it has come whole; one that was damaged is forgotten and refused."""
-        part = self.uploads.part(upload)
-        if self.uploads.offset(upload) < upload.length:
-            return
-        if self.cabinet.find(upload.package_id) is not None:
-            self.uploads.forget(upload)
-            return
-        with part.open("rb") as stream:
-            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-        if sha256 != upload.sha256:
-            self.uploads.forget(upload)
-            raise TransferFailed(PACKAGE_DAMAGED_ON_THE_WAY)
-        record = Record(upload.package_id, upload.station_id, sha256, upload.length, received_at=clock.to_text(at))
-        self.cabinet.take_in(record, part)
-        self.uploads.forget(upload)
-        self.intake.add(record.package_id)
+        with self._finishing:
+            part = self.uploads.part(upload)
+            if part.exists() and self.uploads.offset(upload) == upload.length:
+                self._take_in(upload, part, at)
 
     def confirm(self, package_id: str, *, by: str, at: datetime) -> None:
         """Note that the duty desk has seen a package (R-END-1); the first confirmation stands."""
@@ -80,3 +71,17 @@ class Platform:
 
     def signed_receipt(self, record: Record) -> str:
         return sign_receipt(self.receipt(record), self.vault.signing_key)
+
+    def _take_in(self, upload: Upload, part: Path, at: datetime) -> None:
+        if self.cabinet.find(upload.package_id) is not None:
+            self.uploads.forget(upload)
+            return
+        with part.open("rb") as stream:
+            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+        if sha256 != upload.sha256:
+            self.uploads.forget(upload)
+            raise TransferFailed(PACKAGE_DAMAGED_ON_THE_WAY)
+        record = Record(upload.package_id, upload.station_id, sha256, upload.length, received_at=clock.to_text(at))
+        self.cabinet.take_in(record, part)
+        self.uploads.forget(upload)
+        self.intake.add(record.package_id)

@@ -17,6 +17,7 @@ from sync.central import Fatal, Sent, Transient, fetch_receipt, send_package
 from sync.container import Member
 from sync.errors import KeyRefused, TransferFailed
 from sync.reference_platform.contents import read_contents
+from sync.reference_platform.desk import DESK_CODE_WRONG, NAME_MISSING
 from sync.reference_platform.serve import start_platform
 from sync.reference_platform.stations import add_station, read_stations
 from sync.reference_platform.uploads import Uploads
@@ -102,7 +103,8 @@ def test_r_end_1_the_duty_desk_confirms_and_the_receipt_says_so(centre: Centre, 
     path, made = full_package(centre)
     first = settled(centre, path, made.id)
     address = f"{centre.running.url}/packages/{made.id}/confirm"
-    assert desk.post(address, data={"by": " "}, timeout=10).status_code == 409
+    nameless = desk.post(address, data={"by": " "}, timeout=10)
+    assert (nameless.status_code, NAME_MISSING.zh in nameless.text) == (409, True)
     assert desk.post(address, data={"by": "值班员甲"}, timeout=10).status_code == 200
     desk.post(address, data={"by": "值班员乙"}, timeout=10)
     again = fetch_receipt(centre.central, package_id=made.id, package_sha256=sha256_of(path))
@@ -127,7 +129,7 @@ def test_the_desk_is_closed_to_who_has_not_its_code(centre: Centre) -> None:
         assert requests.post(url + path, timeout=10, allow_redirects=False).status_code == 302
     wrong = requests.post(f"{url}/desk?lang=en", data={"code": "0000-0000-0000-0000"}, timeout=10)
     assert wrong.status_code == 403
-    assert "not the desk" in wrong.text
+    assert DESK_CODE_WRONG.en.replace("'", "&#39;") in wrong.text
     assert requests.post(f"{url}/desk", timeout=10).status_code == 403
 
 
@@ -320,6 +322,22 @@ def test_a_package_whose_file_is_gone_stays_to_be_checked(centre: Centre, desk: 
     assert platform.cabinet.find(made.id).state == "arrived"
     assert platform.cabinet.find(made.id).refusal["code"] == "job_broken"
     assert "job_broken" not in desk.get(f"{centre.running.url}/packages/{made.id}", timeout=10).text
+
+
+def test_a_fault_of_the_platforms_disk_is_not_put_on_the_package(centre: Centre) -> None:
+    platform = centre.running.platform
+    path, made = centre.pack()
+    settled(centre, path, made.id)
+    platform.cabinet.change(made.id, state="arrived")
+    stations = platform.folder / "stations.json"
+    stations.unlink()
+    stations.mkdir()
+    platform.intake.add(made.id)
+    end = time.monotonic() + 10
+    while platform.cabinet.find(made.id).refusal is None and time.monotonic() < end:
+        time.sleep(0.05)
+    record = platform.cabinet.find(made.id)
+    assert (record.state, record.refusal["code"]) == ("arrived", "platform_disk")
 
 
 def test_contents_of_another_station_version_are_shown_as_far_as_they_go(tmp_path: Path) -> None:
