@@ -6,7 +6,7 @@ import argparse
 import io
 import signal
 import sys
-import time
+import threading
 from pathlib import Path
 from typing import Sequence
 
@@ -26,7 +26,7 @@ NOT_LOCKED = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; 0 is done or fit, 1 is refused or not fit, 2 is a wrong command line, 130 is Ctrl+C."""
+    """Run a command; 0 is done or fit, 1 is refused or not fit, 2 is a wrong command line."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # an old Windows console may lack Chinese characters
@@ -36,8 +36,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except AgentError as failure:
         print(failure.sentence(chosen.lang), file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        return 130
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -95,15 +93,13 @@ def _run(chosen: argparse.Namespace, machine: Machine) -> int:
         f"Opening {chosen.station} in {browser.name} {browser.version}. Ctrl+C ends it.",
     )
     print(NOT_LOCKED, flush=True)
+    ending = threading.Event()
     # A service manager ends with SIGTERM: the browser must go then as with Ctrl+C.
-    signal.signal(signal.SIGTERM, _interrupt)
-    wait_for_station(chosen.station, say, time.sleep)
-    KioskRun(browser, chosen.station, machine.state_folder()).keep_open(say, time.sleep)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: ending.set())
+    wait_for_station(chosen.station, say, ending)
+    KioskRun(browser, chosen.station, machine.state_folder()).keep_open(say, ending)
     return 0
-
-
-def _interrupt(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import contextlib
 import json
 import shutil
 import subprocess
+import threading
 from pathlib import Path
 from typing import Callable
 
@@ -34,6 +35,7 @@ ALREADY_RUNNING = problem(
 QUICK_DEATH_S = 5.0
 LONGEST_PAUSE_S = 10.0
 PATIENCE_S = 5.0
+LOOK_S = 0.2
 SAME_PROCESS_WITHIN_S = 10.0
 # As few ways out of the page as switches allow; this is no lockdown. Policies and key hooks come with it.
 SWITCHES = (
@@ -77,7 +79,7 @@ def pause_after(lived_s: float, pause_s: float) -> float:
 
 
 class KioskRun:
-    """One run of the kiosk browser, from `start` to Ctrl+C. Holds this PC's state folder for itself."""
+    """One run of the kiosk browser. Holds this PC's state folder for itself."""
 
     def __init__(self, browser: Browser, page: str, state_folder: Path) -> None:
         self._browser = browser
@@ -86,43 +88,48 @@ class KioskRun:
         self.profile = state_folder / "profile"
         self._lock = state_folder / "running.json"
 
-    def keep_open(self, say: Callable[[str, str], None], wait: Callable[[float], None]) -> None:
-        """Open the browser, and open it again whenever it ends, until KeyboardInterrupt.
+    def keep_open(self, say: Callable[[str, str], None], ending: threading.Event) -> None:
+        """Open the browser, and open it again whenever it ends, until `ending` is set.
 
-        Afterwards no browser of this run is left and the profile is removed. `wait` pauses between two
-        openings. Refuses if another agent holds the state folder.
+        Afterwards no browser of this run is left and the profile is removed. An exception leaves the profile
+        for the next run. Refuses if another agent holds the state folder.
         """
         self._claim()
         try:
-            self._open_again_and_again(say, wait)
-        except KeyboardInterrupt:
+            self._open_again_and_again(say, ending)
             shutil.rmtree(self.profile, ignore_errors=True)
             say("浏览器已关闭，考试页面已退出。", "The browser is closed and the page left.")
         finally:
             self._lock.unlink()
 
-    def _open_again_and_again(self, say: Callable[[str, str], None], wait: Callable[[float], None]) -> None:
+    def _open_again_and_again(self, say: Callable[[str, str], None], ending: threading.Event) -> None:
         if self.profile.exists():
             say("上次未正常退出，沿用其浏览器数据。", "The last run did not end properly: its profile is kept.")
         self.profile.mkdir(exist_ok=True)
         pause_s = 0.0
-        while True:
+        while not ending.is_set():
             started = clock.monotonic()
-            status = self._open_once()
+            status = self._open_once(ending)
+            if ending.is_set():
+                return
             pause_s = pause_after(clock.monotonic() - started, pause_s)
             say(
                 f"浏览器已退出（{status}），{pause_s:g} 秒后重新打开。",
                 f"The browser ended ({status}); it is opened again in {pause_s:g} s.",
             )
-            wait(pause_s)
+            if pause_s:
+                ending.wait(pause_s)
 
-    def _open_once(self) -> int:
+    def _open_once(self, ending: threading.Event) -> int:
+        # An event and not an exception tells the end: one that came while the browser is being started
+        # would leave it behind with nobody who knows of it.
         process = subprocess.Popen(browser_command(self._browser, self._page, self.profile))
         try:
-            return process.wait()
+            while process.poll() is None and not ending.wait(LOOK_S):
+                pass
         finally:
             _end_with_children(process.pid)
-            process.wait()
+        return process.wait()
 
     def _claim(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import threading
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -82,13 +83,13 @@ def read_clock(
     return min(readings, key=lambda reading: reading.round_trip_s)
 
 
-def wait_for_station(address: str, say: Callable[[str, str], None], wait: Callable[[float], None]) -> None:
-    """Return once the station answers; say so when it has to be waited for. PCs may be on before the server.
+def wait_for_station(address: str, say: Callable[[str, str], None], ending: threading.Event) -> None:
+    """Return once the station answers or `ending` is set; say so if it has to be waited for.
 
-    Raises bad_address or not_a_station: waiting would not mend those.
+    PCs may be on before the server. Raises bad_address or not_a_station: waiting would not mend those.
     """
     was_told = False
-    while True:
+    while not ending.is_set():
         try:
             read_clock(address, samples=1)
             return
@@ -98,7 +99,7 @@ def wait_for_station(address: str, say: Callable[[str, str], None], wait: Callab
             if not was_told:
                 say(f"正在等待考试站：{failure.sentence('zh')}", f"Waiting for the station: {failure.sentence('en')}")
                 was_told = True
-            wait(RETRY_S)
+        ending.wait(RETRY_S)
 
 
 def _station_now(url: str) -> datetime:

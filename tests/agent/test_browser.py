@@ -1,11 +1,12 @@
 import os
 import sys
+import threading
 from pathlib import Path
 
 import psutil
 import pytest
 
-from client_agent.browser import KioskRun, browser_command, choose_browser, pause_after
+from client_agent.browser import LOOK_S, KioskRun, browser_command, choose_browser, pause_after
 from client_agent.errors import AgentError
 from client_agent.machine import Browser
 
@@ -22,21 +23,26 @@ def browser(folder, script):
     return Browser("Chromium", path, "109.0")
 
 
-class Waiting:
-    """Notes what was said and waited for; Ctrl+C comes at the given opening."""
+class Ending(threading.Event):
+    """Notes the pauses between openings without pausing; comes after the given number of openings."""
 
     def __init__(self, *, openings):
+        super().__init__()
         self.openings = openings
-        self.said = []
         self.pauses = []
 
-    def say(self, _zh, en):
-        self.said.append(en)
-
-    def wait(self, pause_s):
-        self.pauses.append(pause_s)
+    def wait(self, timeout=None):
+        if timeout == LOOK_S:
+            return super().wait(0.01)
+        self.pauses.append(timeout)
         if len(self.pauses) == self.openings:
-            raise KeyboardInterrupt
+            self.set()
+        return self.is_set()
+
+
+class Said(list):
+    def __call__(self, _zh, en):
+        self.append(en)
 
 
 def test_the_page_is_opened_full_screen_with_its_own_profile(tmp_path):
@@ -52,17 +58,17 @@ def test_a_browser_that_dies_is_opened_again_on_the_same_profile(tmp_path):
     state = tmp_path / "state"
     script = 'for a in "$@"; do case $a in --user-data-dir=*) echo x >> "${a#*=}/kept";; esac; done\n'
     script += f'cat {state}/profile/kept > {tmp_path}/seen; exit 3'
-    waiting = Waiting(openings=3)
-    KioskRun(browser(tmp_path, script), PAGE, state).keep_open(waiting.say, waiting.wait)
+    said, ending = Said(), Ending(openings=3)
+    KioskRun(browser(tmp_path, script), PAGE, state).keep_open(said, ending)
     assert (tmp_path / "seen").read_text() == "x\nx\nx\n"
-    assert waiting.pauses == [1.0, 2.0, 4.0]
-    assert "ended (3)" in waiting.said[0]
+    assert ending.pauses == [1.0, 2.0, 4.0]
+    assert "ended (3)" in said[0]
 
 
 @posix_only
-def test_ctrl_c_leaves_neither_profile_nor_claim(tmp_path):
-    waiting = Waiting(openings=1)
-    KioskRun(browser(tmp_path, "exit 0"), PAGE, tmp_path / "state").keep_open(waiting.say, waiting.wait)
+def test_an_orderly_end_leaves_neither_profile_nor_claim(tmp_path):
+    said, ending = Said(), Ending(openings=1)
+    KioskRun(browser(tmp_path, "exit 0"), PAGE, tmp_path / "state").keep_open(said, ending)
     assert list((tmp_path / "state").iterdir()) == []
 
 
@@ -72,11 +78,11 @@ def test_the_profile_of_a_run_that_was_cut_off_is_taken_over(tmp_path):
     (state / "profile").mkdir(parents=True)
     (state / "profile" / "queue").write_text("not yet sent")
     (state / "running.json").write_text('{"pid": 1, "started": 5}')
-    waiting = Waiting(openings=1)
+    said, ending = Said(), Ending(openings=1)
     script = f"cp {state}/profile/queue {tmp_path}/seen"
-    KioskRun(browser(tmp_path, script), PAGE, state).keep_open(waiting.say, waiting.wait)
+    KioskRun(browser(tmp_path, script), PAGE, state).keep_open(said, ending)
     assert (tmp_path / "seen").read_text() == "not yet sent"
-    assert "did not end properly" in waiting.said[0]
+    assert "did not end properly" in said[0]
 
 
 @posix_only
@@ -87,7 +93,7 @@ def test_a_second_agent_is_refused_while_the_first_lives(tmp_path):
         state.mkdir()
         (state / "running.json").write_text(f'{{"pid": {other.pid}, "started": {other.create_time()}}}')
         with pytest.raises(AgentError) as refusal:
-            KioskRun(browser(tmp_path, "exit 0"), PAGE, state).keep_open(print, print)
+            KioskRun(browser(tmp_path, "exit 0"), PAGE, state).keep_open(print, threading.Event())
         assert refusal.value.code == "already_running"
         assert (state / "running.json").exists()
     finally:

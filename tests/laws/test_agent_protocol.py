@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from waitress.server import create_server
+from werkzeug.serving import make_server
 
 from client_agent.station_link import read_clock
 from station.web.candidate import create_candidate_app
@@ -11,13 +11,13 @@ from station.web.candidate import create_candidate_app
 
 @pytest.fixture
 def address(edge):
-    server = create_server(create_candidate_app(edge), host="127.0.0.1", port=0)
-    thread = threading.Thread(target=server.run, daemon=True)
+    server = make_server("127.0.0.1", 0, create_candidate_app(edge))
+    thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield f"http://127.0.0.1:{server.effective_port}"
-    server.close()
-    server.task_dispatcher.shutdown()
-    thread.join(5)
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 def test_the_station_tells_its_clock_as_the_protocol_says(address):

@@ -13,9 +13,9 @@ NOT_USED = {
     "exam", "session", "student", "students", "user", "users", "submit", "submission", "data", "info",
     "manager", "handler", "helper", "helpers", "util", "utils", "type",
 }  # fmt: skip
-# file or class: why the word is right there
-NAMED_OTHERWISE: dict[str, str] = {
-    "exam_station": "the name of the product",
+# module: why it is long
+LONG_FOR_A_REASON = {
+    "station/store/models.py": "every table stands in one place, as they refer to each other",
 }
 TOP_LEVEL = {
     ".ci", ".git", ".gitignore", "CHANGELOG.md", "LICENSE", "README.md", "client_agent", "config.example.toml",
@@ -33,16 +33,22 @@ def words_of(name):
 
 
 def test_no_module_is_longer_than_the_limit():
-    long = {str(path): lines for path in python_files(*PACKAGES, "installers", "tests")
-            if (lines := len(text_of(path).splitlines())) > LONGEST_MODULE}  # fmt: skip
-    assert not long
+    """A migration is not counted: it is written once and never read as code."""
+    lines = {
+        path.as_posix(): len(text_of(path).splitlines())
+        for path in python_files(*PACKAGES, "installers", "tests")
+        if "migrations" not in path.parts
+    }
+    assert not {
+        path: count for path, count in lines.items() if count > LONGEST_MODULE and path not in LONG_FOR_A_REASON
+    }
 
 
 def test_no_file_is_named_by_a_word_that_says_nothing():
     named = [
         str(path)
         for path in python_files(*PACKAGES)
-        if words_of(path.stem) & NOT_USED and path.stem not in NAMED_OTHERWISE
+        if words_of(path.stem) & (NOT_USED - {"exam"}) or path.stem == "exam"
     ]
     assert not named
 
@@ -52,8 +58,8 @@ def test_no_class_is_named_by_a_word_that_says_nothing():
         f"{path}: {node.name}"
         for path in python_files(*PACKAGES)
         for node in ast.walk(ast.parse(text_of(path)))
-        if isinstance(node, ast.ClassDef) and words_of(node.name) & (NOT_USED - {"exam"})
-        and node.name not in NAMED_OTHERWISE
+        if isinstance(node, ast.ClassDef)
+        and (words_of(node.name) & (NOT_USED - {"exam"}) or node.name == "Exam")
     ]
     assert not named
 
