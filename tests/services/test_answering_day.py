@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -12,14 +11,7 @@ from station.errors import Refused
 from station.services import answering, due_work, invigilation
 from station.services import extension as extensions
 from station.store.models import Attempt, Entry, Staff
-from tests.building import BuiltRoom, SetClock, build_room
-
-
-@pytest.fixture
-def room(tmp_path: Path):
-    built = build_room(tmp_path)
-    yield built
-    built.close()
+from tests.building import BuiltRoom, SetClock
 
 
 def clock_of(room: BuiltRoom) -> SetClock:
