@@ -62,7 +62,6 @@ def _count_lines(path: Path) -> int:
 
 
 def _count_marks(marks: object) -> int:
-    """Return how many marks there are: the document is a list of them, or holds one as `marks`."""
-    if isinstance(marks, dict):
-        marks = marks.get("marks", marks)
-    return len(marks) if isinstance(marks, list | dict) else 0
+    """Return how many items have been marked, over all attempts."""
+    attempts = _rows(marks.get("attempts")) if isinstance(marks, dict) else []
+    return sum(len(_rows(attempt.get("marks"))) for attempt in attempts)

@@ -53,7 +53,7 @@ def full_package(centre: Centre):
             Member("result.json", json.dumps(RESULT).encode()),
             Member("revisions.jsonl", b"{}\n" * 122),
             Member("journal.jsonl", b"{}\n" * 17),
-            Member("marks.json", json.dumps([{"item": "t001"}] * 60).encode()),
+            Member("marks.json", json.dumps({"attempts": [{"marks": [{"item": "t001"}] * 30}] * 2}).encode()),
             Member("files/" + "ab" * 32, b"<script>alert(1)</script>"),
         ]
     )
@@ -78,6 +78,7 @@ def test_the_desk_sees_what_is_in_a_package(centre: Centre, desk: requests.Sessi
     page = desk.get(f"{centre.running.url}/packages/{made.id}", timeout=10).text
     for word in ("37020026110400000001", "87.50", "122", "17", "60", "李四", made.made_by_key, sent.receipt.code):
         assert f">{word}" in page or word in page
+    assert "已交卷" in page
     assert "&lt;b&gt;张三" in page
     assert "<b>张三" not in page
     english = desk.get(f"{centre.running.url}/packages/{made.id}?lang=en", timeout=10).text
@@ -343,7 +344,7 @@ def test_a_fault_of_the_platforms_disk_is_not_put_on_the_package(centre: Centre)
 def test_contents_of_another_station_version_are_shown_as_far_as_they_go(tmp_path: Path) -> None:
     assert read_contents(tmp_path).attempts == []
     (tmp_path / "result.json").write_text('{"sitting": 5, "attempts": ["0042", {"name": "x"}], "absent": null}')
-    (tmp_path / "marks.json").write_text('{"marks": {"a": 1, "b": 2}}')
+    (tmp_path / "marks.json").write_text('{"attempts": [{"marks": [{}, {}]}, {}, 5]}')
     contents = read_contents(tmp_path)
     assert [row.get("ticket_number") for row in contents.attempts] == ["0042", None]
     assert (contents.sitting, contents.absent, contents.marked_count) == ({}, [], 2)
