@@ -112,7 +112,7 @@ def _add_pages(app: Flask, edge: Edge) -> None:
     @app.get("/api/clock")
     @open_to_all(edge)
     def tell_time(db: Session, at: datetime) -> Response:
-        return json_response({"now": at.isoformat()})
+        return json_response({"now": at.isoformat(timespec="milliseconds")})
 
 
 def _add_login(app: Flask, edge: Edge, gate: SaveGate) -> None:

@@ -64,8 +64,8 @@ def _add_places(app: Flask, edge: Edge) -> None:
                 "highest": {str(one): sequence for one, sequence in highest.items()},
                 "answers": {item_id: json.loads(text) for item_id, text in answers.items()},
                 "view": json.loads(attempt.view),
-                "deadline_at": attempt.deadline_at.isoformat(),
-                "now": at.isoformat(),
+                "deadline_at": attempt.deadline_at.isoformat(timespec="milliseconds"),
+                "now": at.isoformat(timespec="milliseconds"),
                 "state": attempt.state,
             }
         )
@@ -76,7 +76,7 @@ def _add_places(app: Flask, edge: Edge) -> None:
         attempt, entry = answering.attempt_of(db, number_field(json_body(), "attempt_id"), login.candidate_id)
         admission.check_released(db, login, entry)
         receipt_code = answering.hand_in(db, attempt, at=at)
-        ended_at = attempt.ended_at.isoformat() if attempt.ended_at else None
+        ended_at = attempt.ended_at.isoformat(timespec="milliseconds") if attempt.ended_at else None
         return json_response({"receipt_code": receipt_code, "ended_at": ended_at})
 
 
@@ -124,15 +124,15 @@ def _acknowledgement(outcome: BatchOutcome, refused: list[dict[str, object]], *,
             {
                 "sequence": one.sequence,
                 "number": one.number,
-                "saved_at": one.saved_at.isoformat(),
+                "saved_at": one.saved_at.isoformat(timespec="milliseconds"),
                 "is_late": one.is_late,
             }
             for one in outcome.acknowledged
         ],
         "conflicts": list(outcome.conflicts),
         "refused": refused,
-        "deadline_at": outcome.deadline_at.isoformat(),
-        "now": at.isoformat(),
+        "deadline_at": outcome.deadline_at.isoformat(timespec="milliseconds"),
+        "now": at.isoformat(timespec="milliseconds"),
         "state": outcome.state,
         "place": outcome.place,
     }
@@ -150,7 +150,7 @@ def _add_looking_back(app: Flask, edge: Edge) -> None:
             [
                 {
                     "number": revision.number,
-                    "saved_at": revision.saved_at.isoformat(),
+                    "saved_at": revision.saved_at.isoformat(timespec="milliseconds"),
                     "response": json.loads(revision.response),
                     "is_late": revision.is_late,
                 }
@@ -282,5 +282,5 @@ def _described(upload: Upload) -> dict[str, object]:
         "size": upload.size,
         "sha256": upload.sha256,
         "media_type": upload.media_type,
-        "uploaded_at": upload.uploaded_at.isoformat(),
+        "uploaded_at": upload.uploaded_at.isoformat(timespec="milliseconds"),
     }

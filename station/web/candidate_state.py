@@ -29,7 +29,7 @@ def page_state(
     view = _view(login, held)
     state: dict[str, Any] = {
         "view": view,
-        "now": at.isoformat(),
+        "now": at.isoformat(timespec="milliseconds"),
         "time_scale": edge.clock.scale,
         "is_rehearsal": edge.is_rehearsal,
         "login_id": login.id,
@@ -54,7 +54,7 @@ def page_state(
     state["sitting"] = _sitting(held, with_rules=view in {"confirm", "waiting"})
     state["attempt"] = _attempt(db, held, at=at)
     state["messages"] = [
-        {"id": message.id, "text": message.text, "sent_at": message.sent_at.isoformat()}
+        {"id": message.id, "text": message.text, "sent_at": message.sent_at.isoformat(timespec="milliseconds")}
         for message in messages_to(db, held.entry)
     ]
     return state
@@ -94,7 +94,7 @@ def _choice(held: HeldEntry) -> dict[str, Any]:
         "level": held.subject.level,
         "seat": held.seat_number,
         "state": held.sitting.state,
-        "planned_start_at": held.sitting.planned_start_at.isoformat(),
+        "planned_start_at": held.sitting.planned_start_at.isoformat(timespec="milliseconds"),
     }
 
 
@@ -118,7 +118,7 @@ def _sitting(held: HeldEntry, *, with_rules: bool) -> dict[str, Any]:
     return {
         "id": sitting.id,
         "state": sitting.state,
-        "planned_start_at": planned.isoformat(),
+        "planned_start_at": planned.isoformat(timespec="milliseconds"),
         "started_at": _moment(sitting.started_at),
         "duration_min": subject.duration_min,
         "remind_min": subject.remind_min,
@@ -138,11 +138,11 @@ def _attempt(db: Session, held: HeldEntry, *, at: datetime) -> dict[str, Any] | 
     return {
         "id": attempt.id,
         "state": attempt.state,
-        "deadline_at": attempt.deadline_at.isoformat(),
+        "deadline_at": attempt.deadline_at.isoformat(timespec="milliseconds"),
         "remaining_s": max(0.0, remaining.total_seconds()),
         "place": attempt.place,
         "early_leave_allowed": held.entry.early_leave_allowed_by is not None,
-        "early_leave_from": (attempt.deadline_at - timedelta(minutes=held.subject.early_leave_min)).isoformat(),
+        "early_leave_from": (attempt.deadline_at - timedelta(minutes=held.subject.early_leave_min)).isoformat(timespec="milliseconds"),
         "receipt_code": attempt.receipt_code,
         "ended_at": _moment(attempt.ended_at),
         "answered_count": attempt.answered_count,
@@ -154,4 +154,4 @@ def _attempt(db: Session, held: HeldEntry, *, at: datetime) -> dict[str, Any] | 
 
 
 def _moment(at: datetime | None) -> str | None:
-    return None if at is None else at.isoformat()
+    return None if at is None else at.isoformat(timespec="milliseconds")

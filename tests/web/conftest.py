@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.web.seating import TestRoom, test_room
+from tests.web.seating import SeatedRoom, served_room
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Iterator[TestRoom]:
-    with test_room(tmp_path) as built:
+def room(tmp_path: Path) -> Iterator[SeatedRoom]:
+    with served_room(tmp_path) as built:
         yield built

@@ -45,7 +45,8 @@ from station.web.edge import Edge
 
 SECRET = b"a secret of this test room"
 NOON = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
-CHARSET = "utf-8"
+# Papers by subject code: the document, and its assets as (media type, content).
+Papers = Mapping[str, tuple[Mapping[str, Any], Mapping[str, tuple[str, bytes]]]]
 # A PNG of one pixel, and a workbook's first bytes.
 PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d4944415478"
@@ -69,10 +70,8 @@ class HandClock(Clock):
 
 
 @dataclass
-class TestRoom:
+class SeatedRoom:
     """A built room. Candidates sit at seats 1, 2, 3 …; `sittings` are theory and practical."""
-
-    __test__ = False
 
     store: Store
     edge: Edge
@@ -100,13 +99,16 @@ class TestRoom:
 
     def hang_up(self) -> None:
         """Stop serving, as a stopped server would: open connections are closed too."""
-        for channel in list(self._server.active_channels.values()):
-            channel.will_close = True
-        self._server.close()
-        self._server.task_dispatcher.shutdown(cancel_pending=True, timeout=5)
+        server = self._server
+        server.task_dispatcher.shutdown(cancel_pending=True, timeout=5)
+
+        def close_all() -> None:
+            for channel in list(server.active_channels.values()):
+                channel.handle_close()
+            server.close()
+
+        server.trigger.pull_trigger(close_all)  # runs in the server's own loop, which then ends
         self._thread.join(timeout=5)
-        for channel in list(self._server.active_channels.values()):
-            channel.handle_close()
 
     def sitting(self, code: str = "theory") -> int:
         return self.sittings[code]
@@ -156,7 +158,7 @@ class TestRoom:
 class Browser(requests.Session):
     """One PC's HTTP: cookies, JSON posts."""
 
-    def __init__(self, room: TestRoom) -> None:
+    def __init__(self, room: SeatedRoom) -> None:
         super().__init__()
         self.room = room
         self.attempt_id = 0
@@ -197,9 +199,9 @@ def refusal(reply: requests.Response) -> tuple[int, str]:
 
 
 @contextmanager
-def test_room(folder: Path, *, seats: int = 3, papers: Mapping[str, Paper] | None = None) -> Iterator[TestRoom]:
+def served_room(folder: Path, *, seats: int = 3, papers: Papers | None = None) -> Iterator[SeatedRoom]:
     """Build a room, serve it, and take it down again."""
-    room = build(folder, seats=seats)
+    room = build(folder, seats=seats, papers=papers)
     room.edge.saves.start()
     room.listen()
     try:
@@ -210,10 +212,7 @@ def test_room(folder: Path, *, seats: int = 3, papers: Mapping[str, Paper] | Non
         room.store.close()
 
 
-test_room.__test__ = False  # type: ignore[attr-defined]
-
-
-def build(folder: Path, *, seats: int = 3) -> TestRoom:
+def build(folder: Path, *, seats: int = 3, papers: Papers | None = None) -> SeatedRoom:
     """Make the store of a room: `seats` candidates, one spare seat, theory at once and practical an hour later."""
     folder.mkdir(parents=True, exist_ok=True)
     store = open_store(f"sqlite:///{folder / 'station.db'}", folder)
@@ -222,15 +221,15 @@ def build(folder: Path, *, seats: int = 3) -> TestRoom:
     saves = SaveQueue(store, record_saves)
     edge = Edge(store, clock, saves, SECRET, ZoneInfo("Asia/Shanghai"), "示例职业学院考点")
     with store.transaction() as db:
-        sittings = _sittings(db, edge)
+        sittings = _sittings(db, edge, papers or {})
         tickets, entries = _candidates(db, edge, sittings, seats)
         staff = Staff(username="z", name="周监考", role="chief_examiner", password_hash="-")
         db.add(staff)
         db.flush()
-        return TestRoom(store, edge, clock, sittings, entries, tickets, staff.id)
+        return SeatedRoom(store, edge, clock, sittings, entries, tickets, staff.id)
 
 
-def _sittings(db: Session, edge: Edge) -> dict[str, int]:
+def _sittings(db: Session, edge: Edge, papers: Papers) -> dict[str, int]:
     room = Room(name="第一考场", site_name=edge.site_name)
     plan = Plan(code="2026-4", title="2026年第4次考试", document="{}", imported_at=NOON)
     db.add_all([room, plan])
@@ -259,7 +258,7 @@ def _sittings(db: Session, edge: Edge) -> dict[str, int]:
         )
         db.add(subject)
         db.flush()
-        paper = _paper(db, edge, subject, code)
+        paper = _paper(db, edge, subject, *papers.get(code, (PAPER, ASSETS)))
         sitting = Sitting(
             room_id=room.id,
             subject_id=subject.id,
@@ -306,29 +305,32 @@ def _candidates(
     return tickets, entries
 
 
-def _paper(db: Session, edge: Edge, subject: Subject, code: str) -> Paper:
+def _paper(
+    db: Session, edge: Edge, subject: Subject, given: Mapping[str, Any], assets: Mapping[str, tuple[str, bytes]]
+) -> Paper:
+    code = f"T-{subject.code}"
     document = {
-        **PAPER,
-        "code": f"T-{code}",
-        "subject": code,
+        **given,
+        "code": code,
+        "subject": subject.code,
         "assets": {
             name: {"sha256": keep_file(edge.assets, content), "media_type": media_type, "size": len(content)}
-            for name, (media_type, content) in ASSETS.items()
+            for name, (media_type, content) in assets.items()
         },
     }
     paper = Paper(
         subject_id=subject.id,
-        code=f"T-{code}",
+        code=code,
         title=str(document["title"]),
         sha256=paper_sha256(document),
-        document=canonical_bytes(document).decode(CHARSET),
+        document=canonical_bytes(document).decode(),
         keys=json.dumps(KEYS, ensure_ascii=False),
-        item_count=len(ITEM_IDS),
+        item_count=sum(len(section["items"]) for section in given["sections"]),
         imported_at=NOON,
     )
     db.add(paper)
     db.flush()
-    for name, (media_type, content) in ASSETS.items():
+    for name, (media_type, content) in assets.items():
         sha256 = hashlib.sha256(content).hexdigest()
         db.merge(Asset(sha256=sha256, media_type=media_type, size=len(content)))
         db.flush()
