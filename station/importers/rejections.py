@@ -68,8 +68,13 @@ class Faults:
             raise ImportRejected(tuple(self.found))
 
     def add_error(self, error: StationError, *, sheet: str = "", row: int = 0, column: str = "") -> None:
-        """Note what a domain rule refused."""
-        self.add(error.problem, sheet=sheet, row=row, column=column, **error.details)
+        """Note what a domain rule refused; of another importer's refusal, each fault."""
+        if isinstance(error, ImportRejected):
+            self.found.extend(error.rejections)
+            return
+        details = error.details
+        zh, en = error.problem.zh.format(**details), error.problem.en.format(**details)
+        self.found.append(Rejection(sheet, row, column, error.code, zh, en))
 
     def check(self) -> None:
         """Raise all faults found so far, in the order of the file; do nothing when there are none."""
@@ -81,4 +86,11 @@ def reject(kind: Problem, *, sheet: str = "", row: int = 0, column: str = "", **
     """Make the refusal of a whole file for one reason."""
     faults = Faults()
     faults.add(kind, sheet=sheet, row=row, column=column, **details)
+    return ImportRejected(tuple(faults.found))
+
+
+def reject_error(error: StationError, *, sheet: str = "") -> ImportRejected:
+    """Make the refusal of a whole file out of what a domain rule refused."""
+    faults = Faults()
+    faults.add_error(error, sheet=sheet)
     return ImportRejected(tuple(faults.found))
