@@ -187,7 +187,7 @@ def check_paper(paper_document: Mapping[str, object], keys_document: Mapping[str
         keys = parse_keys(keys_document, paper)
         findings = check_keys_against_themselves(paper.document, keys.document)
         if findings:
-            raise Invalid(KEYS_UNSOUND, code=paper.code, count=len(findings), first=str(findings[0]))
+            raise Invalid(KEYS_UNSOUND, code=paper.code, count=len(findings), first=findings[0].sentence())
     return paper
 
 

@@ -190,7 +190,7 @@ def _stage_paper(path: Path, store: Store, options: Options, progress: Progress 
         )
     else:
         read = read_paper_folder(path)
-    paper = intake.check_paper(read.paper, read.keys)
+    paper = intake.check_paper(read.paper_document, read.keys_document)
 
     def apply(db: Session, at: datetime, by: int | None) -> list[Summary]:
         folder = store.folder / "assets"
@@ -199,7 +199,7 @@ def _stage_paper(path: Path, store: Store, options: Options, progress: Progress 
             for name, content in read.assets.items()
         }
         summary = intake.import_paper(
-            db, read.paper, read.keys, assets=assets, at=at, by=by, is_backup=options.is_backup
+            db, read.paper_document, read.keys_document, assets=assets, at=at, by=by, is_backup=options.is_backup
         )
         return [summary]
 
