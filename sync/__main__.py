@@ -222,24 +222,9 @@ def send(
         ca_file=ca_file,
         proxy=proxy,
     )
-    address = path.with_name(path.name + ".upload")
-    until = time.monotonic() + wait_s
-    while True:
-        outcome = central.send_package(
-            platform,
-            path,
-            package_id=manifest.id,
-            upload_url=address.read_text("utf-8") if address.exists() else None,
-            remember=lambda upload: _remember(address, upload),
-            progress=lambda done, total: click.echo(f"{done}/{total}", err=True),
-        )
-        waiting = isinstance(outcome, central.Transient) and outcome.reason.problem is RECEIPT_NOT_READY
-        if not waiting or time.monotonic() > until:
-            break
-        time.sleep(1)
+    outcome = _send_and_wait(platform, path, manifest.id, wait_s)
     if isinstance(outcome, central.Sent):
         replace_file(receipt_file or path.with_name(path.name + ".receipt"), outcome.receipt_jws.encode("ascii"))
-        _remember(address, None)
         say(f"已送达，回执码 {outcome.receipt.code}", f"Arrived; receipt code {outcome.receipt.code}")
     elif isinstance(outcome, central.Transient):
         say(outcome.reason.sentence("zh"), outcome.reason.sentence("en"))
@@ -256,7 +241,7 @@ def send(
 @click.pass_obj
 def platform(say: Say, folder: Path, host: str, port: int, name: str) -> None:
     """Run the reference platform: it takes packages, shows them and gives receipts."""
-    from sync.reference_platform.serve import start_platform
+    from sync.reference_platform.serve import start_platform  # here: no other command needs Flask
 
     running = start_platform(folder, host=host, port=port, name=name)
     vault = running.platform.vault
@@ -297,6 +282,27 @@ def _pair(text: str) -> tuple[str, str]:
 def _keys_by_fingerprint(texts: tuple[str, ...]) -> dict[str, Any]:
     found = [keys.verify_key_from_text(text) for text in texts]
     return {keys.fingerprint(key): key for key in found}
+
+
+def _send_and_wait(platform: central.Central, path: Path, package_id: str, wait_s: int) -> central.Outcome:
+    """Send, and ask for the receipt until it is there or the time is over; the upload's address is kept."""
+    address = path.with_name(path.name + ".upload")
+    until = time.monotonic() + wait_s
+    while True:
+        outcome = central.send_package(
+            platform,
+            path,
+            package_id=package_id,
+            upload_url=address.read_text("utf-8") if address.exists() else None,
+            remember=lambda upload: _remember(address, upload),
+            progress=lambda done, total: click.echo(f"{done}/{total}", err=True),
+        )
+        if isinstance(outcome, central.Sent):
+            _remember(address, None)
+        waiting = isinstance(outcome, central.Transient) and outcome.reason.problem is RECEIPT_NOT_READY
+        if not waiting or time.monotonic() > until:
+            return outcome
+        time.sleep(1)
 
 
 def _remember(address: Path, upload: str | None) -> None:

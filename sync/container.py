@@ -21,48 +21,27 @@ import pyrage
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from sync import codes
+from sync.checking import COPY_BYTES, MANIFEST_NAME, MEMBER_MISSING, SIGNATURE_NAME, check_content, read_head
 from sync.errors import ContainerRefused, problem
 from sync.files import sync_folder
 from sync.frame import (
     CONTAINER_TOO_LARGE,
-    FRAME_DAMAGED,
     MAX_CONTAINER_BYTES,
-    NOT_A_CONTAINER,
     FrameEntry,
     frame_end,
     local_header,
-    read_frame,
 )
 from sync.keys import fingerprint, read_identity, read_recipient, recipient_of
 from sync.manifest import (
     MANIFEST_UNREADABLE,
     MAX_MANIFEST_BYTES,
-    MAX_SIGNATURE_BYTES,
-    SIGNATURE_WRONG,
     Manifest,
     MemberEntry,
     check_manifest,
-    check_signature,
-    read_manifest,
     sign_manifest,
 )
 from sync.streams import Range, Source, Tally
 
-MEMBER_UNLISTED = problem(
-    "member_unlisted",
-    "数据包内的 {name} 不在清单中，已拒绝。请向制作方重新索取。",
-    "{name} in the package is not in its manifest. Ask its maker for a sound one.",
-)
-MEMBER_MISSING = problem(
-    "member_missing",
-    "数据包缺少清单中的 {name}，已拒绝。请重新下载或拷贝。",
-    "{name} is in the manifest but not in the package. Download or copy it again.",
-)
-MEMBER_CHANGED = problem(
-    "member_changed",
-    "数据包内的 {name} 已损坏或被改动过，已拒绝。请重新下载或拷贝。",
-    "{name} in the package is damaged or was altered. Download or copy it again.",
-)
 MEMBER_PLAIN_SIZE_WRONG = problem(
     "member_plain_size_wrong",
     "{name} 解密后的大小与清单不符，已拒绝。请向制作方重新索取。",
@@ -88,10 +67,6 @@ DESTINATION_EXISTS = problem(
     "目标文件夹 {path} 已存在。请换一个文件夹。",
     "The folder {path} exists already. Choose another one.",
 )
-
-MANIFEST_NAME = "manifest.json"
-SIGNATURE_NAME = "manifest.jws"
-COPY_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -160,9 +135,9 @@ def build_container(
 def verify_container(path: Path, verify_keys: Mapping[str, Ed25519PublicKey]) -> Manifest:
     """Check frame, signature and every member's hash; nothing is decrypted."""
     with path.open("rb") as stream:
-        manifest, entries = _read_head(stream, verify_keys)
+        manifest, entries = read_head(stream, verify_keys)
         for member, entry in zip(manifest.members, entries, strict=True):
-            _check_content(Range(stream, entry), member)
+            check_content(Range(stream, entry), member)
     return manifest
 
 
@@ -185,7 +160,7 @@ def open_container(
     shutil.rmtree(opening, ignore_errors=True)
     try:
         with path.open("rb") as stream:
-            manifest, entries = _read_head(stream, verify_keys)
+            manifest, entries = read_head(stream, verify_keys)
             _check_addressed(manifest, recipient_of(identity), capabilities)
             opening.mkdir(mode=0o700, parents=True)
             for member, entry in zip(manifest.members, entries, strict=True):
@@ -200,10 +175,10 @@ def open_container(
 def read_locked_identity(path: Path, verify_keys: Mapping[str, Ed25519PublicKey], code_label: str) -> bytes:
     """Return the identity that is locked under the code `code_label`; see `sync.codes.unwrap_identity`."""
     with path.open("rb") as stream:
-        manifest, entries = _read_head(stream, verify_keys)
+        manifest, entries = read_head(stream, verify_keys)
         for member, entry in zip(manifest.members, entries, strict=True):
             if f"code:{code_label}" in member.recipients:
-                _check_content(Range(stream, entry), member)
+                check_content(Range(stream, entry), member)
                 locked = Range(stream, entry).read(codes.MAX_LOCKED_BYTES + 1)
                 codes.check_locked(locked)
                 return locked
@@ -265,43 +240,10 @@ def _write_frame(
         left = member.size
         while left:
             left -= stream.write(body.read(min(COPY_BYTES, left)))
-    stream.write(frame_end(entries))
+    if stream.tell() <= MAX_CONTAINER_BYTES:  # beyond it the end's fields overflow
+        stream.write(frame_end(entries))
     if stream.tell() > MAX_CONTAINER_BYTES:
         raise ContainerRefused(CONTAINER_TOO_LARGE)
-
-
-def _read_head(stream: BinaryIO, verify_keys: Mapping[str, Ed25519PublicKey]) -> tuple[Manifest, list[FrameEntry]]:
-    """Check frame and signature; return the manifest and the members' places in its order."""
-    entries = read_frame(stream)
-    if [entry.name for entry in entries[:2]] != [MANIFEST_NAME, SIGNATURE_NAME]:
-        raise ContainerRefused(NOT_A_CONTAINER)
-    raw = _read_small(stream, entries[0], MAX_MANIFEST_BYTES)
-    jws = _read_small(stream, entries[1], MAX_SIGNATURE_BYTES).decode("latin-1")
-    signer = check_signature(raw, jws, verify_keys)
-    manifest = read_manifest(raw)
-    if manifest.made_by_key != signer:
-        raise ContainerRefused(SIGNATURE_WRONG)
-    _check_listing([member.file_name for member in manifest.members], [entry.name for entry in entries[2:]])
-    return manifest, entries[2:]
-
-
-def _check_listing(listed: Sequence[str], present: Sequence[str]) -> None:
-    for name in sorted(set(present) - set(listed)):
-        raise ContainerRefused(MEMBER_UNLISTED, name=name)
-    for name in sorted(set(listed) - set(present)):
-        raise ContainerRefused(MEMBER_MISSING, name=name)
-    if list(listed) != list(present):
-        raise ContainerRefused(MANIFEST_UNREADABLE, where="members")
-
-
-def _read_small(stream: BinaryIO, entry: FrameEntry, limit: int) -> bytes:
-    if entry.size > limit:
-        raise ContainerRefused(MANIFEST_UNREADABLE, where=entry.name)
-    stream.seek(entry.content_offset)
-    content = stream.read(entry.size)
-    if zlib.crc32(content) != entry.crc:
-        raise ContainerRefused(FRAME_DAMAGED, offset=entry.content_offset)
-    return content
 
 
 def _check_addressed(manifest: Manifest, recipient: str, capabilities: Collection[str]) -> None:
@@ -314,7 +256,7 @@ def _check_addressed(manifest: Manifest, recipient: str, capabilities: Collectio
 
 def _open_member(content: Range, member: MemberEntry, identity: str, folder: Path) -> None:
     if recipient_of(identity) not in member.recipients:
-        _check_content(content, member)
+        check_content(content, member)
         return
     target = folder / member.name
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -327,17 +269,8 @@ def _open_member(content: Range, member: MemberEntry, identity: str, folder: Pat
             content.raise_failure()
             failed = True
         plain.raise_failure()
-        _check_content(content, member)
+        check_content(content, member)
     if failed:
         raise ContainerRefused(DECRYPTION_FAILED, name=member.name)
     if plain.size != member.plain_size:
         raise ContainerRefused(MEMBER_PLAIN_SIZE_WRONG, name=member.name)
-
-
-def _check_content(content: Range, member: MemberEntry) -> None:
-    """Read what is left of a member and compare the whole with the manifest."""
-    while content.read(COPY_BYTES):
-        pass
-    size, sha256, crc = content.tally.size, content.tally.sha256(), content.tally.crc
-    if (size, sha256, crc) != (member.size, member.sha256, content.entry.crc):
-        raise ContainerRefused(MEMBER_CHANGED, name=member.name)

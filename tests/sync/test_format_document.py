@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import sync
-from sync import container, errors, frame, manifest
+from sync import errors, frame, manifest
 from sync.codes import LETTERS, MAX_LOCKED_BYTES
 from sync.files import canonical_json
 from sync.keys import make_signing_key
@@ -55,4 +55,4 @@ def test_the_limits_it_names_are_the_programs() -> None:
         assert f"{number:,}".replace(",", " ") in TEXT
     assert str(MAX_LOCKED_BYTES) in TEXT
     assert LETTERS in TEXT
-    assert (container.MAX_MANIFEST_BYTES, container.MAX_SIGNATURE_BYTES) == (8 * 1024**2, 4 * 1024)
+    assert (manifest.MAX_MANIFEST_BYTES, manifest.MAX_SIGNATURE_BYTES) == (8 * 1024**2, 4 * 1024)
