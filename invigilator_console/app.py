@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Flask, g
 
-from invigilator_console import board, candidate_acts, closing, decisions, entrance, sitting_acts
+from invigilator_console import board, candidate_acts, closing, decisions, entrance, entry_details, pages, sitting_acts
 from invigilator_console.guards import install_staff_guards
 from station.web.edge import Edge
 from station.web.guards import say
@@ -17,7 +17,7 @@ def create_staff_app(edge: Edge) -> Flask:
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST
     install_staff_guards(app, edge)
-    for part in (entrance, board, sitting_acts, candidate_acts, decisions, closing):
+    for part in (entrance, pages, board, entry_details, sitting_acts, candidate_acts, decisions, closing):
         routes = Blueprint(part.__name__.rpartition(".")[2], __name__)
         part.register(routes, edge)
         app.register_blueprint(routes)

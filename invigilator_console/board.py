@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from invigilator_console.guards import staff_only
 from invigilator_console.seat_state import Around, moment, seat_document
 from station.domain.events import CATALOGUE, Weight
-from station.domain.incident import ExtensionState
+from station.domain.incident import ExtensionState, needs_body
 from station.domain.sitting import STATE_NAMES, SittingState
 from station.errors import Missing
 from station.services.invigilation import SITTING_UNKNOWN
@@ -141,7 +141,13 @@ def pending_documents(reading: BoardReading) -> list[dict[str, Any]]:
             "name": seats[one.entry_id].name if one.entry_id in seats else "",
             "seat": seats[one.entry_id].number if one.entry_id in seats else "",
             "minutes": round(one.extension.seconds / 60, 2),
-            "granted_before_min": _granted_before_min(reading, one),
+            "granted_before_min": round(sum(_granted_before(reading, one)) / 60, 2),
+            "needs_body": needs_body(
+                one.extension.seconds,
+                _granted_before(reading, one),
+                limit_min=reading.sitting.subject.extension_limit_min,
+                scope=reading.sitting.subject.extension_scope,
+            ),
             "reason": one.extension.reason,
             "asked_by_candidate": one.extension.asked_by_candidate,
             "proposed_by": one.proposed_by_name,
@@ -206,10 +212,9 @@ def _ends_at(reading: BoardReading) -> str | None:
     return moment(max(open_ones, default=regular))
 
 
-def _granted_before_min(reading: BoardReading, one: ExtensionReading) -> float:
-    seconds = sum(
+def _granted_before(reading: BoardReading, one: ExtensionReading) -> list[int]:
+    return [
         other.extension.seconds
         for other in reading.extensions
         if other.extension.attempt_id == one.extension.attempt_id and other.extension.state == ExtensionState.GRANTED
-    )
-    return round(seconds / 60, 2)
+    ]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, send_file
 from sqlalchemy.orm import Session
 
 from invigilator_console.guards import staff_only
 from invigilator_console.seat_state import moment
-from station.services import closing
+from station.services import closing, packages
 from station.store import queries
 from station.store.models import PackageState, ResultPackage, Staff
 from station.web.edge import Edge
@@ -53,10 +53,45 @@ def register(routes: Blueprint, edge: Edge) -> None:
         closing.close_sitting(db, sitting_id, by=person.id, at=at)
         return json_response({"done": True})
 
+    _register_packages(routes, edge)
+
+
+def _register_packages(routes: Blueprint, edge: Edge) -> None:
     @routes.get("/api/sittings/<int:sitting_id>/packages")
     @staff_only(edge, "see_board")
-    def packages(db: Session, person: Staff, at: datetime, sitting_id: int) -> Response:
+    def packages_of(db: Session, person: Staff, at: datetime, sitting_id: int) -> Response:
         return json_response([package_document(one) for one in queries.list_packages(db, sitting_id)])
+
+    @routes.get("/api/packages")
+    @staff_only(edge, "see_board")
+    def all_packages(db: Session, person: Staff, at: datetime) -> Response:
+        titles = {
+            one.sitting.id: f"{one.subject.certificate_name} {one.subject.name} {one.room.name}"
+            for one in queries.list_sittings(db)
+        }
+        return json_response(
+            [package_document(one) | {"sitting": titles[one.sitting_id]} for one in queries.list_packages(db)]
+        )
+
+    @routes.post("/api/packages/<int:package_id>/retry")
+    @staff_only(edge, "deliver_results", writes=True)
+    def retry(db: Session, person: Staff, at: datetime, package_id: int) -> Response:
+        packages.try_again(db, package_id, at=at)
+        return json_response({"done": True})
+
+    @routes.post("/api/packages/<int:package_id>/export")
+    @staff_only(edge, "deliver_results", writes=True)
+    def export(db: Session, person: Staff, at: datetime, package_id: int) -> Response:
+        package = packages.package_of(db, package_id)
+        packages.note_export(db, package_id, name=package.file_name, by=person.id, at=at)
+        return json_response({"url": f"/packages/{package_id}/file", "sha256": package.sha256})
+
+    @routes.get("/packages/<int:package_id>/file")
+    @staff_only(edge, "deliver_results")
+    def package_file(db: Session, person: Staff, at: datetime, package_id: int) -> Response:
+        package = packages.package_of(db, package_id)
+        path = edge.store.folder / "outbox" / package.file_name
+        return send_file(path, as_attachment=True, download_name=package.file_name)
 
 
 def package_document(package: ResultPackage) -> dict[str, Any]:

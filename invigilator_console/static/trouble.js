@@ -1,0 +1,95 @@
+// What needs somebody now, above the room: who, since when, and the one thing to do about it.
+
+import { may, post, say } from "./api.js";
+import { choose } from "./board_state.js";
+import { keyed, make, notice, setClass, setText } from "./dom.js";
+import { showDetails } from "./details.js";
+import { markAbsent, moveSeat } from "./seat_acts.js";
+import { age, ageSeconds } from "./times.js";
+
+// Above this many of one kind a single line stands for all.
+const MOST_ALIKE = 3;
+const LEVELS = { alarm: 0, warn: 1, note: 2 };
+
+const REMEDIES = {
+  waiting_release: ["release_login", "放行", "Release", (seat) => release(seat)],
+  help: ["send_message", "已应答", "Answered", (seat) => quick("/api/help/answer", { entry_id: seat.entry_id })],
+  lost: ["move_to_spare", "换备用机", "Move", (seat, board) => moveSeat(board, seat)],
+  suspended: ["resume_attempts", "恢复", "Resume", (seat) => quick("/api/attempts/resume", { entry_ids: [seat.entry_id] })],
+  out: ["record_leave", "已返回", "Is back", (seat) => quick("/api/leave/end", { entry_id: seat.entry_id })],
+  absence_open: ["record_attendance", "记缺考", "Absent", (seat, board) => markAbsent(board, [seat])],
+};
+
+let quickDone = () => {};
+
+export function renderTrouble(board) {
+  quickDone = board.refresh;
+  const box = document.getElementById("trouble");
+  const lines = gather(board.state.seats);
+  box.hidden = lines.length === 0;
+  keyed(box, lines, (line) => line.key, newLine, (element, line) => {
+    element.line = line;
+    element.board = board;
+    setClass(element, `line ${line.level}`);
+    const [mark, who, text, button] = element.children;
+    setText(mark, line.level === "note" ? "i" : "!");
+    setText(who, line.seats.length === 1 ? `${line.seats[0].seat} ${line.seats[0].name}` : say(`${line.seats.length} 人`, `${line.seats.length}`));
+    const since = line.seats.length === 1 && line.since ? ` ${age(ageSeconds(line.since))}` : "";
+    setText(text, line.text + since);
+    const remedy = line.seats.length === 1 && REMEDIES[line.code];
+    setText(button, remedy && may(remedy[0]) ? say(remedy[1], remedy[2]) : line.seats.length === 1 ? say("查看", "Look") : say("选中", "Select"));
+  });
+}
+
+function gather(seats) {
+  const byCode = new Map();
+  for (const seat of seats) {
+    for (const one of seat.problems) {
+      if (!byCode.has(one.code)) byCode.set(one.code, []);
+      byCode.get(one.code).push({ ...one, seats: [seat], key: `${one.code}-${seat.entry_id}` });
+    }
+  }
+  const lines = [];
+  for (const [code, alike] of byCode) {
+    // Nobody is late in the first minutes: those who have yet to come stand in one line.
+    const together = alike.length > MOST_ALIKE || ["not_in", "not_opened"].includes(code);
+    if (!together || alike.length === 1) lines.push(...alike);
+    else lines.push({ ...alike[0], key: code, text: summary(code, alike[0]), seats: alike.map((one) => one.seats[0]) });
+  }
+  return lines.sort((one, other) => LEVELS[one.level] - LEVELS[other.level] || (one.since || "").localeCompare(other.since || ""));
+}
+
+function summary(code, one) {
+  return { late_saves: say("有答案截止后到达，待裁定", "have late answers, undecided"), suspended: say("已暂停", "suspended"),
+    waiting_release: say("等待放行", "wait for release") }[code] || one.text;
+}
+
+function newLine() {
+  const line = make("div", { class: "line" },
+    make("span", { class: "mark", "aria-hidden": "true" }), make("b"), make("span", { class: "text" }),
+    make("button", { type: "button", class: "small" }));
+  line.children[1].addEventListener("click", () => choose(line.line.seats.map((seat) => seat.entry_id)));
+  line.lastElementChild.addEventListener("click", () => mend(line));
+  return line;
+}
+
+function mend(element) {
+  const { seats, code } = element.line;
+  const remedy = REMEDIES[code];
+  if (seats.length > 1) choose(seats.map((seat) => seat.entry_id));
+  else if (remedy && may(remedy[0])) remedy[3](seats[0], element.board);
+  else showDetails(seats[0]);
+}
+
+function release(seat) {
+  return quick(`/api/logins/${seat.waiting_login.login_id}/release`, {});
+}
+
+async function quick(path, body) {
+  try {
+    await post(path, body);
+  } catch (refusal) {
+    notice(refusal.message, "bad");
+  }
+  await quickDone();
+}
