@@ -138,6 +138,7 @@ def build_station(config: Config, *, clock: Clock | None = None) -> Station:
         admit_unlinked=config.candidate_listener.admit_unlinked,
         is_rehearsal=clock.scale != 1.0 or clock.starts_at is not None,
         is_encrypted=config.staff_listener.behind_tls,
+        candidate_port=config.candidate_listener.port,
     )
     delivery = Delivery(
         store=store,

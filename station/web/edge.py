@@ -30,6 +30,7 @@ class Edge:
     admit_unlinked: bool = False
     is_rehearsal: bool = False
     is_encrypted: bool = False
+    candidate_port: int = 8080
     presence: Presence = field(default_factory=Presence)
 
     @property
