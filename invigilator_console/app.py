@@ -4,12 +4,37 @@ from __future__ import annotations
 
 from flask import Blueprint, Flask, g
 
-from invigilator_console import board, candidate_acts, closing, decisions, entrance, entry_details, pages, sitting_acts
+from invigilator_console import (
+    accounts,
+    board,
+    candidate_acts,
+    closing,
+    decisions,
+    entrance,
+    entry_details,
+    imports,
+    pages,
+    seats,
+    sitting_acts,
+)
 from invigilator_console.guards import install_staff_guards
 from station.web.edge import Edge
 from station.web.guards import say
 
 LARGEST_REQUEST = 1_000_000
+PARTS = (
+    entrance,
+    pages,
+    board,
+    entry_details,
+    sitting_acts,
+    candidate_acts,
+    decisions,
+    closing,
+    imports,
+    seats,
+    accounts,
+)
 
 
 def create_staff_app(edge: Edge) -> Flask:
@@ -17,7 +42,7 @@ def create_staff_app(edge: Edge) -> Flask:
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST
     install_staff_guards(app, edge)
-    for part in (entrance, pages, board, entry_details, sitting_acts, candidate_acts, decisions, closing):
+    for part in PARTS:
         routes = Blueprint(part.__name__.rpartition(".")[2], __name__)
         part.register(routes, edge)
         app.register_blueprint(routes)

@@ -53,8 +53,13 @@ View = Callable[..., Any]
 _T = TypeVar("_T")
 
 
-def staff_only(edge: Edge, act: str, *, writes: bool = False, second: bool = False) -> Callable[[View], View]:
-    """Guard for staff whose role may do `act`: `view(db, person, at, …)`."""
+def staff_only(
+    edge: Edge, act: str, *, writes: bool = False, sends: bool = False, second: bool = False
+) -> Callable[[View], View]:
+    """Guard for staff whose role may do `act`: `view(db, person, at, …)`.
+
+    `writes` opens a transaction; `sends` asks for our own page as `writes` does, without holding one meanwhile.
+    """
 
     def decorate(view: View) -> View:
         @wraps(view)
@@ -62,7 +67,7 @@ def staff_only(edge: Edge, act: str, *, writes: bool = False, second: bool = Fal
             at = edge.clock.now()
             acting_id = _second_person(edge, at) if second else None
             with edge.store.transaction() if writes else edge.store.reading() as db:
-                person, _ = _logged_in(edge, db, at, writes=writes)
+                person, _ = _logged_in(edge, db, at, writes=writes or sends)
                 acting = db.get_one(Staff, acting_id) if acting_id is not None else person
                 check_password_changed(acting)
                 invigilation.check_may(acting, act)

@@ -45,6 +45,7 @@ function gather(seats) {
   const byCode = new Map();
   for (const seat of seats) {
     for (const one of seat.problems) {
+      if (one.code === "extension_pending") continue; // has its own list beside
       if (!byCode.has(one.code)) byCode.set(one.code, []);
       byCode.get(one.code).push({ ...one, seats: [seat], key: `${one.code}-${seat.entry_id}` });
     }
