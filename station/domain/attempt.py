@@ -15,11 +15,6 @@ NOT_ANSWERING = problem(
     "当前不能作答：{state_zh}。已保存的答案不受影响。",
     "Answering is not open: {state}. Saved answers are not affected.",
 )
-CHAIN_BROKEN = problem(
-    "chain_broken",
-    "作答记录校验链在第 {number} 条处断开，请勿删除任何文件，立即联系机构技术支持。",
-    "The hash chain of this attempt breaks at revision {number}: delete nothing and call technical support.",
-)
 
 
 class AttemptState(StrEnum):
