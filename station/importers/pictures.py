@@ -49,22 +49,21 @@ def open_picture(raw: bytes, name: str, formats: tuple[str, ...] = FORMATS) -> I
 
 def as_photo(raw: bytes, name: str, *, height: int) -> bytes:
     """Write a candidate's photo anew as JPEG of at most `height` pixels, upright and without its metadata."""
-    picture = _upright(open_picture(raw, name, ("JPEG", "PNG")))
+    picture = _on_white(_upright(open_picture(raw, name, ("JPEG", "PNG"))))
     if picture.height > height:
-        picture = picture.resize(
-            (max(1, round(picture.width * height / picture.height)), height), Image.Resampling.LANCZOS
-        )
-    return _written(_on_white(picture), "JPEG", quality=88)
+        width = max(1, round(picture.width * height / picture.height))
+        picture = picture.resize((width, height), Image.Resampling.LANCZOS)
+    return _written(picture, "JPEG", quality=88)
 
 
 def as_illustration(raw: bytes, name: str, *, longest: int = 1600) -> tuple[bytes, str]:
-    """Write a paper's picture anew, as (bytes, extension): JPEG stays JPEG, all else becomes PNG."""
+    """Write a paper's picture anew on white, as (bytes, extension): JPEG stays JPEG, all else becomes PNG."""
     opened = open_picture(raw, name)
-    picture = _upright(opened)
+    picture = _on_white(_upright(opened))
     picture.thumbnail((longest, longest))
     if opened.format == "JPEG":
-        return _written(picture.convert("RGB"), "JPEG", quality=90), ".jpg"
-    return _written(picture.convert("RGBA"), "PNG", optimize=True), ".png"
+        return _written(picture, "JPEG", quality=90), ".jpg"
+    return _written(picture, "PNG", optimize=True), ".png"
 
 
 def _upright(picture: Image.Image) -> Image.Image:
@@ -72,11 +71,11 @@ def _upright(picture: Image.Image) -> Image.Image:
 
 
 def _on_white(picture: Image.Image) -> Image.Image:
-    if picture.mode == "RGB":
-        return picture
+    """Turn any mode into RGB; what is transparent becomes white."""
+    if not picture.has_transparency_data:
+        return picture.convert("RGB")
     layer = picture.convert("RGBA")
-    white = Image.new("RGBA", layer.size, "white")
-    return Image.alpha_composite(white, layer).convert("RGB")
+    return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
 
 
 def _written(picture: Image.Image, kind: str, **options: int | bool) -> bytes:

@@ -30,6 +30,7 @@ POINTS_WRONG = problem(
     "The points {found!r} should be a number above 0 with up to two places.",
 )
 OPTIONS_FEW = problem("options_few", "选择题至少需要两个选项。", "A choice needs at least two options.")
+OPTIONS_MANY = problem("options_many", "选项超过 {maximum} 个。", "There are more than {maximum} options.")
 OPTION_GAP = problem(
     "option_gap", "选项 {found} 为空，其后却还有选项。", "Option {found} is empty, but others follow it."
 )
@@ -155,19 +156,21 @@ def _kind(texts: dict[str, str], kind: str | None, note: Note) -> str | None:
 def _options(texts: dict[str, str], note: Note) -> tuple[str, ...]:
     """Read options out of their columns, or out of one column by lines or `|`; marks like `A.` are taken off."""
     listed = [texts.get(f"option_{name}", "") for name in LETTERS]
-    if not any(listed) and texts.get("options"):
+    in_one = not any(listed) and "options" in texts
+    if in_one:
         listed = [part.strip() for part in re.split(r"\n|\||｜", texts["options"]) if part.strip()]
     marked = bool(listed and listed[0]) and all(_OPTION_MARK.match(option) for option in listed if option)
     listed = [_OPTION_MARK.sub("", option) if marked else option for option in listed]
     count = max((number for number, option in enumerate(listed, 1) if option), default=0)
     for number, option in enumerate(listed[:count]):
         name = LETTERS[number] if number < len(LETTERS) else str(number + 1)
+        column = "options" if in_one else f"option_{name}"
         if not option:
-            note(OPTION_GAP, f"option_{name}", found=name)
+            note(OPTION_GAP, column, found=name)
         elif option in listed[:number]:
-            note(OPTION_TWICE, f"option_{name}", found=name)
+            note(OPTION_TWICE, column, found=name)
     if count > len(LETTERS):
-        note(OPTIONS_FEW, "options")
+        note(OPTIONS_MANY, "options", maximum=len(LETTERS))
     return tuple(listed[:count])
 
 

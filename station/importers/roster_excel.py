@@ -114,7 +114,7 @@ class _SheetReader:
     def read(self, progress: Callable[[int], None]) -> list[Roster]:
         """Read all rows; `progress` gets how many lines are done."""
         lines = list(lines_below(self.sheet, self.header))
-        notes = {line.row: line.cells for line in lines if is_note(line)}
+        notes = {line.row: line.cells for line in lines if is_note(line, self.header)}
         self.said = {**read_labels(notes), **self.said}
         count = 0
         for line in lines:

@@ -79,16 +79,22 @@ TITLES = {
 Note = Callable[..., None]
 _OF_A_CANDIDATE = frozenset({"name", "ticket_number", "id_number", "pinyin"})
 _LONGEST = {"name": 100, "pinyin": 100, "institution": 200}
-_NOTE = re.compile(r"^[^：:]{1,12}[：:]|签字|签名|^(备注|说明|合计|总计|共\s*\d+\s*[人页]|第\s*\d+\s*页)")
+_NOTE = re.compile(r"^[^：:\d]{1,12}[：:]|签字|签名|^(备注|说明|合计|总计|共\s*\d+\s*[人页]|第\s*\d+\s*页)")
 _LONG_NUMBER = re.compile(r"[0-9*]{5}|e\+", re.IGNORECASE)
 _EXACT_DIGITS = 10**15  # Excel keeps whole numbers below this exactly
 
 
-def is_note(line: Line) -> bool:
-    """Say whether a row is a line between or below the rows (签字, 备注, 第 2 页): no number of a candidate in it."""
+def is_note(line: Line, header: Header) -> bool:
+    """Say whether a row is a line between or below the rows (签字, 备注, 第 2 页) and no candidate's.
+
+    It holds no number of a candidate. Where the name's cell is filled, only what stands up to there tells: a
+    remark at the end of a row does not make a candidate vanish.
+    """
     if any(_LONG_NUMBER.search(cell_text(line.values.get(field))) for field in ("ticket_number", "id_number")):
         return False
-    return any(labels_in(value) or _NOTE.search(cell_text(value)) for value in line.cells.values())
+    last = header.columns["name"] if "name" in line.values else max(line.cells)
+    told = [value for column, value in line.cells.items() if column <= last]
+    return any(labels_in(value) or _NOTE.search(cell_text(value)) for value in told)
 
 
 def is_unused(line: Line) -> bool:

@@ -111,8 +111,9 @@ def test_a_paper_of_all_kinds_is_read_in_order():
     assert paper.item("t8").interaction.by_id["f1"].extensions == (".docx", ".pdf")
     assert capabilities(paper) <= KNOWN_CAPABILITIES
     assert {"item:table", "policy:exact"} <= capabilities(paper)
-    with pytest.raises(Missing):
+    with pytest.raises(Missing) as refused:
         paper.item("t9")
+    assert refused.value.code == "item_unknown"
 
 
 def test_canonical_bytes_do_not_depend_on_the_order_of_fields():

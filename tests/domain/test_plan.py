@@ -73,6 +73,7 @@ def test_a_certificate_that_is_not_the_plans_or_not_one_is_refused_with_what_the
     document = plan(certificate(), certificate(level="中级"))
     with pytest.raises(Missing) as refused:
         parse_plan(document).certificate(name, level)
+    assert refused.value.code == "certificate_unknown"
     assert "网店运营推广（中级）" in refused.value.sentence()
 
 

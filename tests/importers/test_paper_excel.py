@@ -206,6 +206,16 @@ def test_every_fault_is_told_and_a_picture_that_is_nobodys_is_one(faults, pictur
     ]
 
 
+def test_options_in_one_column_are_held_to_the_same_rules(faults):
+    columns = ["题型", "题干", "选项", "答案", "分值"]
+    rows = [["单选题", "题", options, "A", 1] for options in ("甲|甲", "甲", "\n".join("甲乙丙丁戊己庚辛壬"))]
+    assert faults(*rows, columns=columns) == [
+        ("option_twice", 2, "C"),
+        ("options_few", 3, "C"),
+        ("options_many", 4, "C"),
+    ]
+
+
 def test_points_that_do_not_add_up_and_a_book_without_questions_are_refused(faults):
     assert faults(row(), full_points="100.00")[0][0] == "points_do_not_add_up"
     assert faults(columns=["别的"])[0][0] == "no_questions"

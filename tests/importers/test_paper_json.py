@@ -127,6 +127,11 @@ def test_a_package_that_is_not_whole_is_refused_by_name(package, changed, code):
         assert codes(path) == [code]
 
 
+def test_an_asset_above_20_megabytes_in_a_folder_is_refused_by_name(package):
+    path = package(lambda documents, files: files.update({"assets/notes.txt": bytes(21 * 1024 * 1024)}), folder=True)
+    assert codes(path) == ["asset_too_large"]
+
+
 @pytest.mark.parametrize(
     ("name", "raw", "code"),
     [

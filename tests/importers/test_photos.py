@@ -56,6 +56,18 @@ def test_r_rost_3_photos_are_taken_from_any_folder_and_written_anew(write_zip, p
     assert seen == [(1, 2), (2, 2)]
 
 
+@pytest.mark.parametrize(
+    ("mode", "kind"), [("CMYK", "JPEG"), ("L", "JPEG"), ("P", "PNG"), ("RGBA", "PNG"), ("1", "PNG")]
+)
+def test_a_photo_in_any_colour_mode_is_taken(write_zip, mode, kind):
+    out = BytesIO()
+    Image.new(mode, (295, 826)).save(out, kind)
+    (photo,) = read_photos(write_zip({f"{FULL}.{kind.lower()}": out.getvalue()}))
+    assert Image.open(BytesIO(photo.jpeg)).size == (148, 413)
+    if mode == "RGBA":
+        assert Image.open(BytesIO(photo.jpeg)).getpixel((5, 5)) == (255, 255, 255)
+
+
 def test_metadata_does_not_stay_in_a_photo(write_zip):
     exif = Image.Exif()
     exif[0x010E] = "secret place"

@@ -16,6 +16,9 @@ from station.importers.roster_excel import read_rosters
 ZONE = ZoneInfo("Asia/Shanghai")
 
 
+COLUMNS_WITH_TIME = ["序号", "学生姓名", "身份证号码", "准考证号", "所属院校", "座位号", "考试时间"]
+
+
 def rejections_of(path):
     with pytest.raises(ImportRejected) as refused:
         read_rosters(path, zone=ZONE)
@@ -83,6 +86,12 @@ def test_trailing_blanks_made_ready_numbers_and_the_signature_lines_are_no_candi
     )
     (roster,) = read_rosters(write_book(made), zone=ZONE)
     assert len(roster.rows) == 3
+
+
+def test_a_candidate_without_any_number_is_refused_and_never_taken_for_a_note(write_book, sheet):
+    made = sheet(columns=[*COLUMNS_WITH_TIME, "备注"])
+    made.rows[1] = [2, "库尔班·热合曼", None, None, "示例职业学院", "58", "2026-11-21 14:00-15:00", "备注：借考"]
+    assert rejections_of(write_book(made)) == [("ticket_missing", 8, "D")]
 
 
 def test_a_sheet_formatted_to_its_last_row_is_read_at_once(write_book, sheet):
@@ -189,6 +198,8 @@ def test_r_rost_2_a_ticket_number_in_a_numeric_cell_is_refused_by_name(write_boo
     assert "第 8 行，D 列" in refused.value.sentence("zh")
     assert "数值单元格" in refused.value.sentence("zh")
     assert "row 8, column D" in refused.value.sentence("en")
+    assert refused.value.code == "import_rejected"
+    assert refused.value.details["rejections"][0]["row"] == 8
 
 
 def test_r_rost_2_a_long_code_in_a_numeric_cell_is_refused_and_a_short_one_is_not(write_book, sheet):
