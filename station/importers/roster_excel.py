@@ -140,8 +140,9 @@ class _SheetReader:
 
     def _head(self, line: Line, texts: dict[str, str]) -> RosterHead:
         window = self._window(line)
+        has_time = any(self._value(line, name) is not None for name in ("window", "start"))
         for name in _NEEDED_IN_ROOM if "seat" in self.header.columns else _NEEDED:
-            if not (texts.get(name) or (name == "window" and window != _NO_WINDOW)):
+            if not (has_time if name == "window" else texts[name]):
                 self._note_once(HEAD_FIELD_MISSING, name, line.row, title=TITLES[name])
         said = {name: cell.value for name, cell in self.said.items()}
         return RosterHead(
