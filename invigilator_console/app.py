@@ -41,6 +41,8 @@ def create_staff_app(edge: Edge) -> Flask:
     """Build the app over an open station."""
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST
+    # Lists for dialogs stand in the order in which they were written, not in that of their keys.
+    app.jinja_env.policies["json.dumps_kwargs"] = {"sort_keys": False}
     install_staff_guards(app, edge)
     for part in PARTS:
         routes = Blueprint(part.__name__.rpartition(".")[2], __name__)

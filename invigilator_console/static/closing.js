@@ -32,12 +32,21 @@ function show(list, packages) {
   showSteps(isClosed, packages);
   document.getElementById("points-card").hidden = isClosed;
   document.getElementById("packages-card").hidden = !isClosed;
-  const points = list.points.map((point, index) => ({ ...point, key: `${point.code}-${point.entry_id}-${index}` }));
+  const points = together(list.points).map((point, index) => ({ ...point, key: `${point.code}-${point.entry_id}-${index}` }));
   const rows = points.length ? points : [{ key: "fine", code: "fine", text: say("全部就绪，可以结束场次。", "All is in order; the sitting can be closed."), blocking: false, fine: true }];
   keyed(document.getElementById("points"), rows, (point) => point.key, newPoint, showPoint);
   close.disabled = !list.may_close || sitting.state !== "running";
   setText(close, list.may_close ? say("结束场次", "Close the sitting") : say(`还有 ${points.filter((one) => one.blocking).length} 项必须先处理`, `${points.filter((one) => one.blocking).length} points to settle first`));
   if (isClosed) showPackages(document.getElementById("packages"), packages, refresh);
+}
+
+// Who is still answering is one line, however many they are; all else is looked at one by one.
+function together(points) {
+  const answering = points.filter((point) => point.code === "still_answering");
+  if (answering.length <= 3) return points;
+  const text = say(`还有 ${answering.length} 名考生在作答，请等待到时自动收卷，或在考场监控中收取答卷`,
+    `${answering.length} candidates are still answering: wait for the deadline, or collect on the board`);
+  return [{ ...answering[0], entry_id: null, text }, ...points.filter((point) => point.code !== "still_answering")];
 }
 
 function showSteps(isClosed, packages) {
