@@ -158,7 +158,7 @@ def collect_due(db: Session, *, at: datetime) -> int:
     due = db.scalars(
         select(Attempt)
         .where(Attempt.state == AttemptState.ANSWERING, Attempt.deadline_at <= at)
-        .order_by(Attempt.deadline_at, Attempt.id)
+        .order_by(Attempt.id)
         .with_for_update()
     ).all()
     return collect_attempts(db, due, at=at)

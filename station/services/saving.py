@@ -75,8 +75,8 @@ def record_saves(db: Session, batches: Sequence[SaveBatch]) -> list[BatchOutcome
     1. Lock the attempts; read their heads, the places, what is stored under the same identities, and the
        current answers.
     2. A save whose identity is stored already is acknowledged as it was, or kept as a conflict.
-    3. Every other save becomes the next revision of its attempt's chain; after the deadline, or once the
-       attempt has ended, it is kept and flagged late.
+    3. Every other save becomes the next revision of its attempt's chain; one that arrived after the deadline,
+       or after the attempt's end, is kept and flagged late.
     4. The current answer follows the highest (place, sequence) that is not late.
     A place that is unknown or another attempt's makes that batch's outcome an exception; the others stand.
     """
@@ -122,6 +122,7 @@ class _Head:
     answered: int
     late: int
     saved_at: datetime | None
+    ended_at: datetime | None
     view: str | None = None
     changed: bool = False
     late_now: int = 0
@@ -155,6 +156,7 @@ def _read_heads(db: Session, batches: Sequence[SaveBatch]) -> dict[int, _Head]:
             answered=row.answered_count,
             late=row.late_count,
             saved_at=row.last_saved_at,
+            ended_at=row.ended_at,
         )
         for row in db.execute(
             select(
@@ -167,6 +169,7 @@ def _read_heads(db: Session, batches: Sequence[SaveBatch]) -> dict[int, _Head]:
                 Attempt.answered_count,
                 Attempt.late_count,
                 Attempt.last_saved_at,
+                Attempt.ended_at,
             )
             .where(Attempt.id.in_(attempt_ids))
             .order_by(Attempt.id)
@@ -232,9 +235,7 @@ def _record(head: _Head, batch: SaveBatch, written: _Written) -> BatchOutcome:
 
 
 def _append(head: _Head, batch: SaveBatch, save: Save, written: _Written) -> _Stored:
-    is_late = batch.at > head.deadline_at or head.state not in (AttemptState.ANSWERING, AttemptState.SUSPENDED)
-    if head.state == AttemptState.SUSPENDED:
-        is_late = False  # the deadline stands still; what was typed before the suspension is in time
+    is_late = _is_late(head, batch.at)
     workstation_id = head.workstations[batch.place]
     number = head.number + 1
     link = ChainLink(
@@ -275,6 +276,17 @@ def _append(head: _Head, batch: SaveBatch, save: Save, written: _Written) -> _St
     else:
         _make_current(head, batch.place, save, number, written)
     return stored
+
+
+def _is_late(head: _Head, at: datetime) -> bool:
+    """Say whether what arrived at this moment came after the end; while suspended the deadline stands still.
+
+    The moment of arrival counts, not that of writing: what came in time is in time even if the station
+    collected while it waited for the writer.
+    """
+    if head.state == AttemptState.SUSPENDED:
+        return False
+    return at > head.deadline_at or (head.ended_at is not None and at > head.ended_at)
 
 
 def _make_current(head: _Head, place: int, save: Save, number: int, written: _Written) -> None:

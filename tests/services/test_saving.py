@@ -7,7 +7,7 @@ import threading
 from sqlalchemy import func, select
 
 from station.errors import Missing
-from station.services import answering, saving
+from station.services import answering, due_work, saving
 from station.store.models import Revision, SaveConflict
 from tests.building import BuiltRoom, SetClock
 
@@ -134,3 +134,19 @@ def test_what_was_typed_before_a_suspension_is_in_time_and_what_comes_after_the_
     with room.store.reading() as db:
         assert answering.current_answers(db, attempt.id) == {}
     assert room.attempt(room.tickets[0]).late_count == 1
+
+
+def test_what_arrived_in_time_is_in_time_even_if_the_station_collected_before_it_was_written(room: BuiltRoom):
+    assert isinstance(room.clock, SetClock)
+    room.start()
+    attempt, place = room.enter(room.tickets[0])
+    room.clock.pass_time(minutes=59, seconds=59.9)
+    waiting = batch(room, attempt.id, place, saving.Save(1, "q1", A, True))
+    room.clock.pass_time(seconds=0.1)
+    due_work.tick(room.store, room.clock.now(), sign=lambda text: "")
+    with room.changing() as db:
+        (outcome,) = saving.record_saves(db, [waiting])
+    assert isinstance(outcome, saving.BatchOutcome)
+    assert (outcome.state, outcome.acknowledged[0].is_late) == ("collected", False)
+    with room.store.reading() as db:
+        assert answering.current_answers(db, attempt.id) == {"q1": A}
