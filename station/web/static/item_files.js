@@ -1,0 +1,187 @@
+import { el, setText, sign } from "./dom.js";
+import { NOTHING, recordOf, recordResponse } from "./responses.js";
+import { clockTime, fileSize, say } from "./say.js";
+
+const RETRY_MS = 5000;
+
+/** Files to hand in: one box each, with what is wanted said before, progress, and what the station has. */
+export function fileFields({ item, attemptId, record }) {
+  const files = new Map(); // part → { name, size, sha256, media_type }
+  const boxes = item.interaction.files.map((wanted) => new FileBox(wanted, { attemptId, itemId: item.id, onFile }));
+
+  function onFile(part, file) {
+    if (file) files.set(part, file);
+    else files.delete(part);
+    record(files.size ? recordResponse(files, "file") : NOTHING);
+  }
+
+  return {
+    element: el("div.files", boxes.map((box) => box.element)),
+    show(response) {
+      files.clear();
+      for (const [part, file] of recordOf(response)) files.set(part, file);
+      for (const box of boxes) box.show(files.get(box.wanted.id));
+    },
+  };
+}
+
+class FileBox {
+  constructor(wanted, { attemptId, itemId, onFile }) {
+    this.wanted = wanted;
+    this.attemptId = attemptId;
+    this.itemId = itemId;
+    this.onFile = onFile;
+    this.running = null;
+    this.here = null; // what the station has: { file, uploadedAt }
+    this.input = el("input.file-input", { type: "file", accept: wanted.extensions.join(","), onchange: () => this.#chosen(this.input.files[0]) });
+    this.button = el("button", { type: "button", onclick: () => this.input.click() });
+    this.remove = el("button.plain", { type: "button", hidden: true, onclick: () => this.#removed() }, say("移除", "Remove"));
+    this.stop = el("button.plain", { type: "button", hidden: true, onclick: () => this.#stopped() }, say("取消上传", "Cancel"));
+    this.told = el("p.file-told", { role: "status" });
+    this.wrong = el("p.notice.bad", { role: "alert", hidden: true });
+    this.progress = el("progress", { max: 1, hidden: true });
+    const limits = say(
+      `格式：${wanted.extensions.join("、")}；不超过 ${fileSize(wanted.max_bytes)}`,
+      `Kinds: ${wanted.extensions.join(", ")}; up to ${fileSize(wanted.max_bytes)}`,
+    );
+    const need = wanted.required === false ? say("选交", "optional") : say("必交", "required");
+    this.element = el(
+      "div.file-box",
+      { ondragover: (event) => this.#dragged(event), ondragleave: () => this.#over(false), ondrop: (event) => this.#dropped(event) },
+      el("p.file-label", el("strong", wanted.label), el("span.need", need), el("span.fine", limits)),
+      this.told,
+      this.progress,
+      this.wrong,
+      el("div.buttons", this.button, this.stop, this.remove, this.input),
+    );
+    this.input.tabIndex = -1;
+    this.input.setAttribute("aria-hidden", "true");
+    this.show(undefined);
+  }
+
+  show(file, uploadedAt = null) {
+    this.here = file ? { file, uploadedAt } : null;
+    this.#draw();
+  }
+
+  #draw() {
+    const { file, uploadedAt } = this.here || {};
+    this.remove.hidden = !file;
+    setText(this.button, file ? say("重新选择文件", "Replace") : say("选择文件，或拖到这里", "Choose a file, or drop it here"));
+    this.element.dataset.state = file ? "here" : "";
+    if (!file) {
+      setText(this.told, say("尚未上传。", "Nothing uploaded yet."));
+      return;
+    }
+    const when = uploadedAt ? `${clockTime(uploadedAt)} ` : "";
+    const link = el("a", { href: `/api/files/${this.attemptId}/${file.sha256}`, download: file.name }, file.name);
+    this.told.replaceChildren(sign("check"), el("span", when, say("已上传：", "uploaded: ")), link, el("span", `（${fileSize(file.size)}）`));
+  }
+
+  #chosen(file) {
+    this.input.value = "";
+    if (!file) return;
+    const { extensions, max_bytes: limit } = this.wanted;
+    if (!extensions.some((extension) => file.name.toLowerCase().endsWith(extension))) {
+      this.#refuse(say(`“${file.name}”的格式不符，只接收：${extensions.join("、")}。`, `${file.name} is not one of: ${extensions.join(", ")}.`));
+    } else if (file.size > limit) {
+      this.#refuse(say(`文件为 ${fileSize(file.size)}，超过 ${fileSize(limit)} 的限制，请缩小后重新选择。`, `The file has ${fileSize(file.size)}; the limit is ${fileSize(limit)}.`));
+    } else if (!file.size) {
+      this.#refuse(say("文件是空的，请检查后重新选择。", "The file is empty."));
+    } else {
+      this.#upload(file);
+    }
+  }
+
+  #upload(file) {
+    this.#stopped();
+    this.#refuse("");
+    const query = new URLSearchParams({ attempt_id: this.attemptId, item_id: this.itemId, part: this.wanted.id, name: file.name });
+    const request = new XMLHttpRequest();
+    this.running = { request, retry: null };
+    request.open("POST", `/api/files?${query}`);
+    request.setRequestHeader("Content-Type", "application/octet-stream");
+    request.upload.onprogress = (event) => this.#moved(event.loaded, file);
+    request.onload = () => this.#answered(request, file);
+    request.onerror = () => this.#away(file);
+    this.#moved(0, file);
+    this.progress.hidden = this.stop.hidden = false;
+    request.send(file);
+  }
+
+  #moved(loaded, file) {
+    this.progress.value = file.size ? loaded / file.size : 0;
+    const percent = Math.floor(this.progress.value * 100);
+    this.told.replaceChildren(say(`正在上传 ${file.name}：${percent}%`, `Uploading ${file.name}: ${percent} %`));
+  }
+
+  #answered(request, file) {
+    const answer = parsed(request.responseText);
+    if (request.status === 200 && answer.file) {
+      this.#ended();
+      const { uploaded_at: uploadedAt, ...known } = answer.file;
+      this.onFile(this.wanted.id, known);
+      this.show(known, uploadedAt);
+    } else if (answer.error && request.status < 500) {
+      this.#ended();
+      this.#draw();
+      this.#refuse(answer.error.sentence);
+    } else {
+      this.#away(file);
+    }
+  }
+
+  #away(file) {
+    this.#refuse(say("上传中断，连上服务器后会自动重试，请不要移动原文件。", "The upload broke off; it is tried again by itself. Leave the file where it is."));
+    this.running = { request: null, retry: setTimeout(() => this.#upload(file), RETRY_MS) };
+  }
+
+  #stopped() {
+    if (!this.running) return;
+    if (this.running.request) {
+      this.running.request.onload = this.running.request.onerror = null;
+      this.running.request.abort();
+    }
+    clearTimeout(this.running.retry);
+    this.#ended();
+    this.#draw();
+  }
+
+  #removed() {
+    this.show(undefined);
+    this.onFile(this.wanted.id, null);
+  }
+
+  #ended() {
+    this.running = null;
+    this.progress.hidden = this.stop.hidden = true;
+  }
+
+  #refuse(text) {
+    this.wrong.hidden = !text;
+    setText(this.wrong, text);
+  }
+
+  #dragged(event) {
+    event.preventDefault();
+    this.#over(true);
+  }
+
+  #over(isOver) {
+    this.element.classList.toggle("over", isOver);
+  }
+
+  #dropped(event) {
+    event.preventDefault();
+    this.#over(false);
+    this.#chosen(event.dataTransfer.files[0]);
+  }
+}
+
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,121 @@
+import { ask, Away, onHeard } from "./api.js";
+import { el } from "./dom.js";
+import { confirmView, doneView, noneView, releaseView } from "./identity_views.js";
+import { loginView } from "./login_view.js";
+import { openPaper } from "./paper_page.js";
+import { openQueueStore } from "./queue_store.js";
+import { sendLeftovers } from "./saving.js";
+import { say } from "./say.js";
+import { setTimeScale, stationHeard } from "./station_clock.js";
+import { waitingView } from "./waiting_view.js";
+
+const POLL_MS = 2000;
+const POLL_TIMEOUT_MS = 4000;
+const VIEWS = {
+  release: releaseView,
+  confirm: confirmView,
+  waiting: waitingView,
+  paper: openPaper,
+  done: doneView,
+  none: noneView,
+};
+
+/** The shell: asks the station each two seconds which view to show, and tells the view what is new. */
+class Shell {
+  constructor(page) {
+    this.page = page;
+    this.store = null;
+    this.shown = null; // { key, update(state), link(awaySince), close() }
+    this.awaySince = null;
+    this.chosenId = null; // entry that the candidate chose (R-DAY-18)
+    this.timer = null;
+    this.asking = false;
+    this.again = false;
+  }
+
+  async start() {
+    onHeard(stationHeard);
+    this.store = await openQueueStore();
+    this.store.forgetOld(Date.now()).catch(() => {});
+    sendLeftovers(this.store).catch(() => {});
+    await this.refresh();
+  }
+
+  /** Ask now, and again in two seconds. */
+  async refresh() {
+    if (this.asking) {
+      this.again = true;
+      return;
+    }
+    clearTimeout(this.timer);
+    this.asking = true;
+    try {
+      const state = await ask(this.chosenId ? `/api/me?entry_id=${this.chosenId}` : "/api/me", POLL_TIMEOUT_MS);
+      setTimeScale(state.time_scale);
+      this.#linked();
+      this.#show(state);
+    } catch (error) {
+      if (error instanceof Away) this.#lost();
+      else this.#strange(error);
+    } finally {
+      this.asking = false;
+    }
+    if (this.again) {
+      this.again = false;
+      await this.refresh();
+      return;
+    }
+    this.timer = setTimeout(() => this.refresh(), POLL_MS);
+  }
+
+  choose(entryId) {
+    this.chosenId = entryId;
+    return this.refresh();
+  }
+
+  #linked() {
+    this.awaySince = null;
+    if (this.shown) this.shown.link(null);
+  }
+
+  #lost() {
+    this.awaySince = this.awaySince ?? Date.now();
+    if (this.shown) this.shown.link(this.awaySince);
+    else {
+      const text = say("正在连接考试服务器，请稍候……", "Connecting to the exam server …");
+      this.page.replaceChildren(el("p.starting", text));
+    }
+  }
+
+  /** Nobody is logged in here (any more). */
+  #strange(error) {
+    this.#linked();
+    if (this.shown && this.shown.loggedOut && this.shown.loggedOut(error)) return;
+    this.chosenId = null;
+    this.#swap("login", () => loginView(this, { notice: error.code === "not_logged_in" ? "" : error.sentence }));
+  }
+
+  #show(state) {
+    const key = [state.view, state.login_id, state.entry && state.entry.id, state.attempt && state.attempt.id].join(":");
+    if (this.shown && this.shown.key === key) {
+      this.shown.update(state);
+      return;
+    }
+    if (this.shown && this.shown.mayLeave && !this.shown.mayLeave(state)) return;
+    this.#swap(key, () => VIEWS[state.view](this, state));
+  }
+
+  #swap(key, make) {
+    if (this.shown && this.shown.key === key) return;
+    if (this.shown) this.shown.close();
+    this.page.replaceChildren();
+    window.scrollTo(0, 0);
+    const view = make();
+    view.key = key;
+    view.update ??= () => {};
+    this.shown = view;
+    view.link(this.awaySince);
+  }
+}
+
+new Shell(document.getElementById("page")).start();

@@ -1,0 +1,296 @@
+import { ask, Away, tell } from "./api.js";
+import { el, paperHtml, setText } from "./dom.js";
+import { showAway } from "./frame.js";
+import { ItemCard } from "./items.js";
+import { messageBanner } from "./messages.js";
+import { Overview } from "./overview.js";
+import { coverDialog, handInDialog, historyDialog, zoomDialog } from "./paper_dialogs.js";
+import { FONT_SIZES, PaperHead } from "./paper_head.js";
+import { pressed } from "./paper_keys.js";
+import { Saving } from "./saving.js";
+import { clockTime, say } from "./say.js";
+import { stationNow } from "./station_clock.js";
+
+const LOCK_BEFORE_MS = 1000;
+const LAST_FLUSH_MS = 4000;
+
+/** The view in which a candidate answers. */
+export function openPaper(shell, state) {
+  const paper = new PaperPage(shell, state);
+  paper.open();
+  return paper;
+}
+
+class PaperPage {
+  constructor(shell, state) {
+    this.shell = shell;
+    this.state = state;
+    this.attemptId = state.attempt.id;
+    this.awaySince = null;
+    this.cards = [];
+    this.current = null;
+    this.font = FONT_SIZES[0];
+    this.readUpTo = 0;
+    this.cover = null;
+    this.coverKind = "";
+    this.isLeaving = false;
+    this.isReady = false;
+    this.saving = new Saving(this.attemptId, shell.store, {
+      getView: () => this.#view(),
+      onChange: () => this.#drawSaved(),
+      onReply: (reply) => this.#heard(reply),
+    });
+    this.starting = el("p.starting", { role: "status" }, say("正在打开试卷……", "Opening the paper …"));
+    shell.page.append(this.starting);
+  }
+
+  /** Open: earlier saves first, then a place, then the paper; while the station is away, try again. */
+  async open() {
+    try {
+      await this.saving.begin();
+      const [place, paper] = await Promise.all([tell("/api/places", { attempt_id: this.attemptId }), ask(`/api/papers/${this.attemptId}`, 60_000)]);
+      if (this.isLeaving) return;
+      await this.saving.settle(place.place, place.highest);
+      this.#build(paper, place);
+    } catch (error) {
+      if (this.isLeaving) return;
+      setText(this.starting, error.sentence || String(error));
+      setTimeout(() => this.open(), error instanceof Away ? 2000 : 5000);
+    }
+  }
+
+  /** What the poll of the shell has brought. */
+  update(state) {
+    this.state = state;
+    if (!this.isReady) return;
+    this.head.showHelp(state.attempt.help_asked);
+    this.banner.show(state.messages);
+    this.#draw();
+  }
+
+  link(awaySince) {
+    this.awaySince = awaySince;
+    if (!this.isReady) return;
+    showAway(this.away, awaySince, say("请继续作答：答案保存在本机，恢复后自动上传，损失的时间会按规定补回。", "Go on answering: answers are kept on this PC and sent by themselves; lost time is given back by the rules."));
+    if (awaySince === null && this.saving.unsent) this.saving.flush();
+    this.#draw();
+  }
+
+  /** Another log-in took over, here or on another PC: read-only, and the queue still goes out. */
+  loggedOut(error) {
+    if (error.code !== "logged_in_elsewhere" || !this.isReady) return false;
+    this.#setCover("elsewhere", say("已在另一台考生机继续", "Continued on another PC"), error.sentence, null);
+    return true;
+  }
+
+  /** Leave for the receipt only after a try to bring the last answers to the station. */
+  mayLeave(state) {
+    if (state.view !== "done" || !this.isReady || this.lastFlush === "over") return true;
+    if (!this.lastFlush) {
+      this.lastFlush = "running";
+      this.#lock(true);
+      this.#setCover("collecting", say("正在收卷", "Collecting"), say("最后的答案正在送往服务器，请稍候。", "The last answers are on their way to the server."), null);
+      const over = () => {
+        this.lastFlush = "over";
+        this.shell.refresh();
+      };
+      Promise.race([this.saving.flush(), new Promise((resolve) => setTimeout(resolve, LAST_FLUSH_MS))]).then(over, over);
+    }
+    return false;
+  }
+
+  close() {
+    this.isLeaving = true;
+    clearInterval(this.timer);
+    this.saving.commit();
+    this.saving.stop();
+    this.listening?.abort();
+    this.#removeCover();
+    for (const dialog of document.querySelectorAll("dialog")) dialog.remove();
+    delete document.documentElement.dataset.font;
+    document.body.classList.remove("answering");
+  }
+
+  #build(paper, place) {
+    const answers = this.saving.overlay(place.answers, place.highest);
+    const view = place.view || {};
+    this.font = FONT_SIZES.includes(view.font) ? view.font : FONT_SIZES[0];
+    this.readUpTo = view.read || 0;
+    const flags = new Set(view.flags || []);
+    this.head = new PaperHead(this.state, { onFont: (size) => this.#setFont(size), onHelp: () => this.#raiseHand(), onHandIn: () => handInDialog(this) });
+    this.banner = messageBanner({ readUpTo: this.readUpTo, onRead: (id) => this.#read(id) });
+    this.away = el("p.away", { role: "status", hidden: true });
+    this.reminder = el("p.reminder", { role: "status", hidden: true });
+    const sections = paper.sections.map((section) => ({ ...section, cards: section.items.map((item) => this.#card(item, answers[item.id], flags)) }));
+    this.overview = new Overview(sections, { onJump: (card) => card.focus() });
+    this.body = el(
+      "main.paper",
+      el("h1", paper.title),
+      sections.map((section) => [
+        el("header.section", el("h2", section.title), paperHtml(el("div.instructions"), section.instructions || "", this.attemptId)),
+        section.cards.map((card) => card.element),
+      ]),
+      el("p.end", say("—— 试卷结束 ——", "— end of the paper —"), el("button", { type: "button", onclick: () => handInDialog(this) }, say("检查并交卷", "Check and hand in"))),
+    );
+    this.starting.remove();
+    this.shell.page.append(el("div.paper-top", this.head.element, this.away, this.reminder, this.banner.line), el("div.paper-columns", this.body, this.overview.element));
+    document.body.classList.add("answering");
+    this.#listen();
+    this.isReady = true;
+    this.head.showFont(this.font);
+    this.timer = setInterval(() => this.#draw(), 250);
+    this.update(this.state);
+    this.link(this.shell.awaySince);
+    const card = this.cards.find((one) => one.item.id === view.item);
+    if (card) card.focus();
+    else window.scrollTo(0, 0);
+  }
+
+  #card(item, answer, flags) {
+    const card = new ItemCard(item, this.cards.length + 1, {
+      attemptId: this.attemptId,
+      answer,
+      isFlagged: flags.has(item.id),
+      saving: this.saving,
+      onAnswer: () => this.overview.draw(),
+      onFlag: (one) => this.#flag(one),
+      onHistory: (one) => historyDialog(this, one),
+    });
+    this.cards.push(card);
+    return card;
+  }
+
+  #listen() {
+    this.listening = new AbortController();
+    const { signal } = this.listening;
+    this.body.addEventListener("focusin", (event) => this.#look(event.target), { signal });
+    this.body.addEventListener("click", (event) => this.#clicked(event.target), { signal });
+    document.addEventListener("keydown", (event) => pressed(event, this), { signal });
+    document.addEventListener("contextmenu", (event) => event.preventDefault(), { signal });
+    document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && this.saving.flushOnLeaving(), { signal });
+    window.addEventListener("pagehide", () => this.saving.flushOnLeaving(), { signal });
+  }
+
+  #look(target) {
+    const element = target.closest(".item");
+    const card = this.cards.find((one) => one.element === element);
+    if (!card || card === this.current) return;
+    this.current = card;
+    this.overview.showCurrent(card);
+    this.saving.viewChanged();
+  }
+
+  #clicked(target) {
+    if (target.matches("img.zoomable")) zoomDialog(target);
+    else this.#look(target);
+  }
+
+  /** Go to the next (1) or the previous (-1) item. */
+  step(by) {
+    const index = this.current ? this.cards.indexOf(this.current) + by : 0;
+    if (this.cards[index]) this.cards[index].focus();
+  }
+
+  toggleFlag() {
+    if (this.current) this.#flag(this.current);
+  }
+
+  #flag(card) {
+    card.setFlag(!card.isFlagged);
+    this.overview.draw();
+    this.saving.viewChanged();
+  }
+
+  #read(id) {
+    this.readUpTo = id;
+    this.saving.viewChanged();
+  }
+
+  #setFont(size) {
+    this.font = size;
+    this.head.showFont(size);
+    this.saving.viewChanged();
+  }
+
+  async #raiseHand() {
+    this.head.showHelp(true);
+    try {
+      await tell("/api/help", { entry_id: this.state.entry.id });
+    } catch {
+      this.head.showHelp(false); // the banner tells that the station is away
+    }
+  }
+
+  #view() {
+    if (!this.isReady) return null;
+    const flags = this.cards.filter((card) => card.isFlagged).map((card) => card.item.id);
+    return { item: this.current ? this.current.item.id : null, flags, font: this.font, read: this.readUpTo };
+  }
+
+  /** A save's reply is as fresh as a poll's. */
+  #heard(reply) {
+    if (!this.isReady) return;
+    const { deadline_at, state, place } = reply;
+    this.state = { ...this.state, attempt: { ...this.state.attempt, deadline_at, state, place } };
+    for (const card of this.cards) card.tellRefusal(this.saving.refused.get(card.item.id));
+    if (["handed_in", "collected", "cancelled"].includes(state)) this.shell.refresh();
+    this.#draw();
+  }
+
+  #drawSaved() {
+    if (!this.isReady) return;
+    this.head.showSaved({
+      awaySince: this.awaySince ?? (this.saving.failures && !this.saving.blocked ? Date.now() : null),
+      unsent: this.saving.unsent,
+      savedAt: this.saving.savedAt || this.state.attempt.last_saved_at,
+      isDurable: this.shell.store.isDurable,
+    });
+  }
+
+  /** Time, covers and lock follow from the state; away from the station nobody is locked out (design §13.12). */
+  #draw() {
+    const { attempt, sitting } = this.state;
+    const isHeld = attempt.state === "suspended";
+    const remaining = isHeld ? attempt.remaining_s * 1000 : Date.parse(attempt.deadline_at) - stationNow();
+    const remindMs = sitting.remind_min * 60_000;
+    const isOver = !isHeld && remaining <= LOCK_BEFORE_MS;
+    const isClose = remaining <= remindMs;
+    this.head.showTime(remaining, { isClose, isHeld, isOver: isOver && remaining <= 0 });
+    this.#remind(isClose && !isHeld && !isOver, sitting.remind_min);
+    this.#drawSaved();
+    const isSuperseded = attempt.place > this.saving.place;
+    const isCollecting = isOver && this.awaySince === null;
+    this.#lock(isHeld || isSuperseded || isCollecting || this.lastFlush === "running");
+    if (this.lastFlush) return;
+    if (isSuperseded) this.#setCover("superseded", say("已在另一页面继续", "Continued on another page"), say("同一考生只能在一个页面作答。已填写的答案都已保留。", "Only one page can be used at a time. Everything you answered is kept."), [say("在本页继续", "Go on here"), () => location.reload()]);
+    else if (isHeld) this.#setCover("held", say("考试暂停", "The test is suspended"), say("请坐在座位上等候。答案已保存，剩余时间不会减少，恢复后本页自动继续。", "Please stay at your seat. Your answers are saved, the time stands still, and this page goes on by itself."), null);
+    else if (isCollecting) this.#setCover("over", say("考试时间到", "Time is up"), say("正在收卷，请稍候。", "Your answers are being collected."), null);
+    else this.#removeCover();
+  }
+
+  #remind(isDue, minutes) {
+    if (this.reminder.hidden !== isDue) return;
+    this.reminder.hidden = !isDue;
+    const until = clockTime(this.state.attempt.deadline_at, false);
+    setText(this.reminder, isDue ? say(`距考试结束不足 ${minutes} 分钟（${until} 结束），请检查未答的题目。`, `Less than ${minutes} minutes left (ends at ${until}). Please check what is still open.`) : "");
+  }
+
+  #lock(isLocked) {
+    if (this.body.inert === isLocked) return;
+    this.body.inert = isLocked;
+    if (isLocked) this.saving.flush();
+  }
+
+  #setCover(kind, title, text, button) {
+    if (this.coverKind === kind) return;
+    this.#removeCover();
+    this.coverKind = kind;
+    this.cover = coverDialog(title, text, button);
+  }
+
+  #removeCover() {
+    this.coverKind = "";
+    this.cover?.remove();
+    this.cover = null;
+  }
+}

@@ -1,0 +1,295 @@
+import { Away, call } from "./api.js";
+
+const REST_MS = 1000; // a text is saved after so long a rest
+const TYPING_MS = 5000; // and at the latest so long after the first change
+const VIEW_MS = 3000;
+const BATCH_SAVES = 100;
+const BATCH_CHARACTERS = 200_000;
+const PACK_FROM = 8_000;
+const KEEPALIVE_CHARACTERS = 18_000; // below 60 kB even when each character takes three bytes
+const BACKOFF_MS = [1000, 2000, 3500, 5000];
+
+/**
+ * Saves of one attempt from one load of the page (design §5, §13.1, §13.4).
+ *
+ * A change rests for a moment, becomes a row on this PC's disk, and is sent in order, one request in flight,
+ * until the station has acknowledged it. Acknowledged rows stay until the receipt: a station that was restored
+ * from a backup names what it has, and the rest is sent again.
+ */
+export class Saving {
+  constructor(attemptId, store, { getView = () => null, onChange = () => {}, onReply = () => {} } = {}) {
+    this.attemptId = attemptId;
+    this.store = store;
+    this.getView = getView;
+    this.onChange = onChange;
+    this.onReply = onReply;
+    this.place = null;
+    this.sequence = 0;
+    this.pending = []; // rows to send, in order
+    this.drafts = new Map(); // item id → { response, since, timer }
+    this.sending = null;
+    this.failures = 0;
+    this.timer = null;
+    this.viewTimer = null;
+    this.savedAt = null;
+    this.lateCount = 0;
+    this.refused = new Map(); // item id → sentence
+    this.blocked = ""; // code of a refusal that more tries will not mend
+  }
+
+  /** Load what an earlier page left unsent, and try for a moment to send it. */
+  async begin() {
+    const rows = await this.store.rows(this.attemptId);
+    this.pending = rows.filter((row) => !row.acknowledged).sort(inOrder);
+    if (this.pending.length) await Promise.race([this.flush(), pause(3000)]);
+  }
+
+  /** Take the place of this load, and send again what the station turns out to lack. */
+  async settle(place, highest) {
+    this.place = place;
+    this.sequence = 0;
+    const rows = await this.store.rows(this.attemptId);
+    const lacking = rows.filter((row) => row.acknowledged && row.sequence > (highest[row.place] ?? 0));
+    for (const row of lacking) row.acknowledged = false;
+    await this.store.put(lacking);
+    const known = new Set(this.pending.map(identity));
+    this.pending = [...this.pending, ...lacking.filter((row) => !known.has(identity(row)))].sort(inOrder);
+    this.#pump();
+  }
+
+  /** What rows still to be sent say, on top of what the station knows. */
+  overlay(answers, highest) {
+    const newest = Math.max(0, ...Object.keys(highest).map(Number));
+    const merged = { ...answers };
+    for (const row of this.pending) {
+      if (row.place >= newest || !(row.item_id in answers)) merged[row.item_id] = row.response;
+    }
+    return merged;
+  }
+
+  /** A change that may go on: saved after a rest. */
+  change(itemId, response) {
+    const draft = this.drafts.get(itemId) || { since: performance.now(), timer: null };
+    draft.response = response;
+    clearTimeout(draft.timer);
+    const left = TYPING_MS - (performance.now() - draft.since);
+    draft.timer = setTimeout(() => this.commit(itemId), Math.max(0, Math.min(REST_MS, left)));
+    this.drafts.set(itemId, draft);
+    this.onChange();
+  }
+
+  /** A finished change: saved at once. */
+  record(itemId, response) {
+    this.change(itemId, response);
+    return this.commit(itemId);
+  }
+
+  /** Save at once what rests of an item, or of all. */
+  commit(itemId = null) {
+    const chosen = itemId === null ? [...this.drafts.keys()] : [itemId];
+    const rows = [];
+    for (const id of chosen) {
+      const draft = this.drafts.get(id);
+      if (!draft) continue;
+      clearTimeout(draft.timer);
+      this.drafts.delete(id);
+      rows.push(this.#row(id, draft.response));
+    }
+    if (!rows.length) return Promise.resolve();
+    this.pending.push(...rows);
+    this.#pump();
+    this.onChange();
+    return this.store.put(rows).catch(() => {});
+  }
+
+  /** The page's position, flags or font size changed: they travel with the next save, or soon alone. */
+  viewChanged() {
+    clearTimeout(this.viewTimer);
+    this.viewTimer = setTimeout(() => this.#send([]).catch(() => {}), VIEW_MS);
+  }
+
+  /** Try to bring everything to the station now; resolves when nothing is left or a try has failed. */
+  async flush() {
+    await this.commit();
+    clearTimeout(this.timer);
+    this.failures = 0;
+    if (this.sending) await this.sending;
+    await this.#run();
+    return this.unsent === 0;
+  }
+
+  /** Last words of a page that is going away: one request that outlives it. */
+  flushOnLeaving() {
+    this.commit();
+    if (!this.pending.length || this.place === null) return;
+    const rows = [];
+    let characters = 0;
+    for (const row of this.pending.filter((one) => one.place === this.pending[0].place)) {
+      characters += JSON.stringify(row.response).length + 60;
+      if (characters > KEEPALIVE_CHARACTERS) break;
+      rows.push(row);
+    }
+    if (rows.length) this.#send(rows, { keepalive: true }).catch(() => {});
+  }
+
+  get unsent() {
+    return this.pending.length + this.drafts.size;
+  }
+
+  /** The receipt is here and nothing is left to send: the next candidate finds nothing on this PC. */
+  async forget() {
+    this.stop();
+    await this.store.forget(this.attemptId);
+  }
+
+  stop() {
+    clearTimeout(this.timer);
+    clearTimeout(this.viewTimer);
+    for (const draft of this.drafts.values()) clearTimeout(draft.timer);
+  }
+
+  #row(itemId, response) {
+    this.sequence += 1;
+    return {
+      attempt_id: this.attemptId,
+      place: this.place,
+      sequence: this.sequence,
+      item_id: itemId,
+      response,
+      acknowledged: false,
+      made_at: Date.now(),
+    };
+  }
+
+  #pump() {
+    if (this.sending || !this.pending.length) return;
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.#run(), this.failures ? this.#wait() : 0);
+  }
+
+  #wait() {
+    const base = BACKOFF_MS[Math.min(this.failures, BACKOFF_MS.length) - 1];
+    return base * (0.7 + Math.random() * 0.6);
+  }
+
+  #run() {
+    if (!this.sending) {
+      this.sending = this.#sendAll().finally(() => {
+        this.sending = null;
+        if (this.pending.length) this.#pump();
+        this.onChange();
+      });
+    }
+    return this.sending;
+  }
+
+  async #sendAll() {
+    let size = BATCH_SAVES;
+    while (this.pending.length) {
+      const rows = this.#batch(size);
+      try {
+        await this.#send(rows);
+        size = BATCH_SAVES;
+      } catch (error) {
+        if (error instanceof Away || error.status === 429) return this.#failed("");
+        if (rows.length > 1 && (error.status === 400 || error.status === 413)) size = 1;
+        else if (error.status === 400 || error.status === 413) await this.#giveUp(rows[0], error.sentence);
+        else return this.#failed(error.code);
+      }
+    }
+    return undefined;
+  }
+
+  #failed(code) {
+    this.failures += 1;
+    this.blocked = code;
+  }
+
+  #batch(size) {
+    const rows = [];
+    let characters = 0;
+    for (const row of this.pending) {
+      characters += JSON.stringify(row.response).length;
+      if (rows.length && (rows.length >= size || characters > BATCH_CHARACTERS || row.place !== rows[0].place)) break;
+      rows.push(row);
+    }
+    return rows;
+  }
+
+  async #send(rows, { keepalive = false } = {}) {
+    const place = rows.length ? rows[0].place : this.place;
+    const body = {
+      attempt_id: this.attemptId,
+      place,
+      saves: rows.map(({ sequence, item_id, response }) => ({ sequence, item_id, response })),
+      view: place === this.place ? this.getView() : null,
+    };
+    const text = JSON.stringify(body);
+    const packed = !keepalive && text.length > PACK_FROM && typeof CompressionStream === "function";
+    const reply = await call("/api/saves", { method: "POST", body: packed ? await pack(text) : text, packed, keepalive });
+    await this.#acknowledge(rows, reply);
+    this.onReply(reply);
+  }
+
+  async #acknowledge(rows, reply) {
+    this.failures = 0;
+    this.blocked = "";
+    const bySequence = new Map(rows.map((row) => [row.sequence, row]));
+    for (const one of reply.acknowledged) {
+      const row = bySequence.get(one.sequence);
+      row.acknowledged = true;
+      this.refused.delete(row.item_id);
+      this.savedAt = one.saved_at;
+      this.lateCount += one.is_late ? 1 : 0;
+    }
+    for (const one of reply.refused) {
+      const row = bySequence.get(one.sequence);
+      row.acknowledged = true;
+      this.refused.set(row.item_id, one.sentence);
+    }
+    this.pending = this.pending.filter((row) => !row.acknowledged);
+    this.onChange();
+    await this.store.put(rows).catch(() => {});
+  }
+
+  async #giveUp(row, sentence) {
+    row.acknowledged = true;
+    this.refused.set(row.item_id, sentence);
+    this.pending = this.pending.filter((one) => one !== row);
+    await this.store.put([row]).catch(() => {});
+  }
+}
+
+/** Send what candidates' pages on this PC have left; what belongs to somebody else stays, unseen. */
+export async function sendLeftovers(store) {
+  for (const attemptId of await store.attemptIds()) {
+    const saving = new Saving(attemptId, store);
+    await saving.begin();
+    saving.stop();
+  }
+}
+
+function identity(row) {
+  return `${row.place}/${row.sequence}`;
+}
+
+function inOrder(one, other) {
+  return one.place - other.place || one.sequence - other.sequence;
+}
+
+function pause(milliseconds) {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
+async function pack(text) {
+  return new Response(new Blob([text]).stream().pipeThrough(new CompressionStream("gzip"))).blob();
+}
+
+/** After the receipt: bring what is left to the station, then forget the attempt on this PC. */
+export async function emptyQueue(store, attemptId) {
+  const saving = new Saving(attemptId, store);
+  await saving.begin();
+  saving.stop();
+  if (saving.unsent === 0) await saving.forget();
+  return saving.unsent;
+}
