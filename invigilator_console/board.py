@@ -15,9 +15,8 @@ from invigilator_console.guards import staff_only
 from invigilator_console.seat_state import Around, moment, seat_document
 from station.domain.events import CATALOGUE, Weight
 from station.domain.incident import ExtensionState, needs_body
-from station.domain.sitting import STATE_NAMES, SittingState
+from station.domain.sitting import SITTING_UNKNOWN, STATE_NAMES, SittingState
 from station.errors import Missing
-from station.services.invigilation import SITTING_UNKNOWN
 from station.store import queries
 from station.store.board_reading import BoardReading, ExtensionReading, read_board
 from station.store.models import JournalEntry, Staff

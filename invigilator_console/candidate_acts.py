@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from invigilator_console.choosing import chosen_attempts, chosen_entries, named_entry
 from invigilator_console.guards import staff_body, staff_only
 from station.errors import Missing
-from station.services import admission, answering, invigilation
+from station.services import admission, answering, invigilation, room_record
 from station.services.invigilation import SEAT_UNKNOWN
 from station.store.models import Seat, Staff
 from station.web.edge import Edge
@@ -90,19 +90,19 @@ def _register_attendance(routes: Blueprint, edge: Edge) -> None:
     @routes.post("/api/leave/begin")
     @staff_only(edge, "record_leave", writes=True)
     def begin_leave(db: Session, person: Staff, at: datetime) -> Response:
-        invigilation.begin_leave(db, named_entry(db), by=person.id, at=at)
+        room_record.begin_leave(db, named_entry(db), by=person.id, at=at)
         return json_response({"done": True})
 
     @routes.post("/api/leave/end")
     @staff_only(edge, "record_leave", writes=True)
     def end_leave(db: Session, person: Staff, at: datetime) -> Response:
-        invigilation.end_leave(db, named_entry(db), by=person.id, at=at)
+        room_record.end_leave(db, named_entry(db), by=person.id, at=at)
         return json_response({"done": True})
 
     @routes.post("/api/help/answer")
     @staff_only(edge, "send_message", writes=True)
     def answer_help(db: Session, person: Staff, at: datetime) -> Response:
-        invigilation.answer_help(db, named_entry(db), by=person.id, at=at)
+        room_record.answer_help(db, named_entry(db), by=person.id, at=at)
         return json_response({"done": True})
 
 

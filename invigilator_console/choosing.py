@@ -7,9 +7,10 @@ from sqlalchemy.orm import Session
 
 from invigilator_console.guards import staff_body
 from station.domain.attempt import OPEN
+from station.domain.incident import NOBODY_CHOSEN
 from station.errors import Missing, Refused
 from station.services.admission import ENTRY_UNKNOWN
-from station.services.invigilation import NOBODY_CHOSEN, sitting_of
+from station.services.invigilation import sitting_of
 from station.store.models import Attempt, Entry
 from station.web.guards import number_field, numbers_field
 

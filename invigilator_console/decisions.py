@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from invigilator_console.choosing import chosen_attempts, chosen_entries, named_entry
 from invigilator_console.guards import staff_body, staff_only
 from station.errors import Invalid, Missing
-from station.services import extension, invigilation
+from station.services import extension, invigilation, room_record
 from station.services.admission import ENTRY_UNKNOWN
 from station.store.models import Staff
 from station.web.edge import Edge
@@ -70,7 +70,7 @@ def _register_incidents(routes: Blueprint, edge: Edge) -> None:
         measure = text_field(body, "measure", longest=32, default="")
         if measure:
             invigilation.check_may(person, "decide_violation")
-        incident = invigilation.record_incident(
+        incident = room_record.record_incident(
             db,
             sitting.id,
             entry=entry,
@@ -88,7 +88,7 @@ def _register_incidents(routes: Blueprint, edge: Edge) -> None:
     @staff_only(edge, "allow_early_leave", writes=True, second=True)
     def allow_early_leave(db: Session, person: Staff, at: datetime) -> Response:
         chosen = chosen_entries(db)
-        invigilation.allow_early_leave(db, chosen, by=person.id, at=at)
+        room_record.allow_early_leave(db, chosen, by=person.id, at=at)
         return json_response({"changed": len(chosen)})
 
 

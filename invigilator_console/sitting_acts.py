@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from invigilator_console.choosing import chosen_entries
 from invigilator_console.guards import staff_body, staff_only
 from invigilator_console.seat_state import moment
-from station.services import invigilation
+from station.services import invigilation, room_record
 from station.store.models import Message, Staff
 from station.web.edge import Edge
 from station.web.guards import json_response, number_field, text_field
@@ -71,7 +71,7 @@ def _register_messages(routes: Blueprint, edge: Edge) -> None:
         invigilation.sitting_of(db, sitting_id)
         chosen = chosen_entries(db, sitting_id) if staff_body().get("entry_ids") is not None else None
         text = text_field(staff_body(), "text", longest=500)
-        invigilation.send_message(db, sitting_id, entries=chosen, text=text, by=person.id, at=at)
+        room_record.send_message(db, sitting_id, entries=chosen, text=text, by=person.id, at=at)
         return json_response({"done": True})
 
     @routes.get("/api/messages/<int:sitting_id>")

@@ -28,6 +28,9 @@ SAME_PERSON_TWICE = problem(
 )
 ALREADY_DECIDED = problem("already_decided", "该申请已处理，无需再次确认。", "This request has been decided already.")
 
+NOBODY_CHOSEN = problem("nobody_chosen", "请先选择考生。", "Choose at least one candidate first.")
+TEXT_MISSING = problem("text_missing", "请填写内容（不超过 500 字）。", "Please write the text (up to 500 characters).")
+
 EXTENSION_MAXIMUM_MIN = 240
 
 EXTENSION_REASONS: dict[str, tuple[str, str]] = {
@@ -78,6 +81,12 @@ class Decisions:
     site_by: int | None
     body_by: int | None
     body_reference: str
+
+
+def check_text(text: str) -> None:
+    """Refuse a reason, message or record that is empty or longer than 500 characters."""
+    if not 0 < len(text.strip()) <= 500:
+        raise Invalid(TEXT_MISSING)
 
 
 def check_extension(*, seconds: int, reason_kind: str, reason: str) -> None:

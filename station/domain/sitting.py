@@ -22,6 +22,7 @@ SITTING_STATE_WRONG = problem(
     "场次当前状态为“{state_zh}”，不能{act_zh}。",
     "The sitting is {state}: it cannot be {act} now.",
 )
+SITTING_UNKNOWN = problem("sitting_unknown", "没有该场次。", "There is no such sitting.")
 ENTRY_CLOSED = problem(
     "entry_closed",
     "开考 {cutoff_min} 分钟后不得入场，请向监考员报告。",

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from station.domain.attempt import OPEN
 from station.domain.incident import ExtensionState
-from station.domain.sitting import SITTING_STATE_WRONG, STATE_NAMES, SittingState
+from station.domain.sitting import SITTING_STATE_WRONG, SITTING_UNKNOWN, STATE_NAMES, SittingState
 from station.errors import Missing, Refused, problem
 from station.services import journal
 from station.store.models import (
@@ -30,7 +30,6 @@ NOT_IN_ORDER = problem(
     "还有 {count} 项必须先处理，场次不能结束：{first}",
     "{count} points must be settled before the sitting can be closed: {first}",
 )
-SITTING_UNKNOWN_HERE = problem("no_such_sitting", "没有该场次。", "There is no such sitting.")
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ def closing_list(db: Session, sitting_id: int) -> list[ClosingPoint]:
     """List what is not in order, blocking points first, in seat order."""
     sitting = db.get(Sitting, sitting_id)
     if sitting is None:
-        raise Missing(SITTING_UNKNOWN_HERE)
+        raise Missing(SITTING_UNKNOWN)
     points = _entry_points(db, sitting) + _extension_points(db, sitting) + _save_points(db, sitting)
     return sorted(points, key=lambda point: not point.blocking)
 
@@ -57,7 +56,7 @@ def close_sitting(db: Session, sitting_id: int, *, by: int, at: datetime) -> Non
     """Close; refused while a blocking point stands. From here results are marked and packed."""
     sitting = db.get(Sitting, sitting_id)
     if sitting is None:
-        raise Missing(SITTING_UNKNOWN_HERE)
+        raise Missing(SITTING_UNKNOWN)
     blocking = [point for point in closing_list(db, sitting_id) if point.blocking]
     if blocking:
         raise Refused(NOT_IN_ORDER, count=len(blocking), first=blocking[0].zh)

@@ -10,13 +10,10 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from station.domain.attempt import ENDED, OPEN, AttemptState
-from station.domain.incident import (
-    INCIDENT_KINDS,
-    MEASURES,
-    REASON_MISSING,
-)
+from station.domain.incident import NOBODY_CHOSEN, REASON_MISSING, check_text
 from station.domain.sitting import (
     SITTING_STATE_WRONG,
+    SITTING_UNKNOWN,
     STATE_NAMES,
     TOO_EARLY_TO_START,
     SittingState,
@@ -30,9 +27,7 @@ from station.store.models import (
     Candidate,
     CandidateLogin,
     Entry,
-    Incident,
     Interruption,
-    Message,
     Seat,
     SeatMove,
     Sitting,
@@ -43,24 +38,16 @@ from station.store.times import move_deadline
 
 _T = TypeVar("_T")
 
-NOBODY_CHOSEN = problem("nobody_chosen", "请先选择考生。", "Choose at least one candidate first.")
-TEXT_MISSING = problem("text_missing", "请填写内容（不超过 500 字）。", "Please write the text (up to 500 characters).")
 SEAT_TAKEN = problem(
     "seat_taken", "考位 {seat} 已安排其他考生，请另选备用机。", "Seat {seat} is taken; choose another."
 )
 SEAT_UNKNOWN = problem("seat_unknown", "本考场没有该考位。", "This room has no such seat.")
 ENTRY_ENDED = problem("entry_ended", "{name} 已交卷，不能再进行该操作。", "{name} has handed in already.")
-SOMEBODY_ELSE_IS_OUT = problem(
-    "somebody_else_is_out",
-    "{name} 正在临时离场，每个考场同时只允许一人离场。",
-    "{name} is out at the moment: one at a time.",
-)
 CLOCK_IN_DOUBT = problem(
     "clock_in_doubt",
     "服务器时间早于中断前的最后时刻（{last}）。请先校准服务器时间并重新启动考站，再继续考试。",
     "The server's clock lies before the last known moment ({last}): set it right, restart the station, then resume.",
 )
-SITTING_UNKNOWN = problem("sitting_unknown", "没有该场次。", "There is no such sitting.")
 SITTING_HAS_NO_PAPER = problem(
     "sitting_has_no_paper",
     "本场次还没有试卷，不能开考。请先导入“{subject}”试卷。",
@@ -108,7 +95,7 @@ def postpone_sitting(db: Session, sitting_id: int, *, minutes: int, reason: str,
 
 def suspend_sitting(db: Session, sitting_id: int, *, reason: str, by: int, at: datetime) -> None:
     """Suspend everybody; the time stands still until `resume_sitting`."""
-    _check_text(reason)
+    check_text(reason)
     _change_sitting(db, sitting_id, {SittingState.RUNNING}, SittingState.SUSPENDED, act=("暂停", "suspended"))
     sitting = sitting_of(db, sitting_id)
     db.refresh(sitting)
@@ -148,7 +135,7 @@ def resume_sitting(db: Session, sitting_id: int, *, by: int, at: datetime) -> No
 
 def suspend_attempts(db: Session, attempts: Sequence[Attempt], *, reason: str, by: int, at: datetime) -> int:
     """Suspend chosen candidates; who is suspended or has ended already is left alone. Returns how many."""
-    _check_text(reason)
+    check_text(reason)
     changed = 0
     for attempt in _chosen(attempts):
         if attempt.state != AttemptState.ANSWERING:
@@ -194,7 +181,7 @@ def resume_attempts(db: Session, attempts: Sequence[Attempt], *, by: int, at: da
 
 def terminate_attempt(db: Session, attempt: Attempt, *, reason: str, by: int, at: datetime) -> None:
     """Terminate the test of a candidate (R-DAY-11); every answer is kept."""
-    _check_text(reason)
+    check_text(reason)
     entry, name = _entry_and_name(db, attempt)
     if attempt.state in ENDED:
         raise Refused(ENTRY_ENDED, name=name)
@@ -208,7 +195,7 @@ def move_to_spare(db: Session, entry: Entry, new_seat: Seat, *, reason: str, by:
 
     The log-in at the old PC ends; a log-in of this candidate that waits at the new seat is released.
     """
-    _check_text(reason)
+    check_text(reason)
     sitting = db.get_one(Sitting, entry.sitting_id)
     if new_seat.room_id != sitting.room_id:
         raise Missing(SEAT_UNKNOWN)
@@ -245,98 +232,6 @@ def move_to_spare(db: Session, entry: Entry, new_seat: Seat, *, reason: str, by:
         reason=reason,
     )
     return move
-
-
-def send_message(
-    db: Session, sitting_id: int, *, entries: Sequence[Entry] | None, text: str, by: int, at: datetime
-) -> None:
-    """Send a message to chosen candidates, or to the whole sitting (`entries` None)."""
-    _check_text(text)
-    if entries is not None and not entries:
-        raise Invalid(NOBODY_CHOSEN)
-    targets: Sequence[int | None] = [None] if entries is None else [entry.id for entry in entries]
-    for entry_id in targets:
-        db.add(Message(sitting_id=sitting_id, entry_id=entry_id, text=text, sent_at=at, sent_by=by))
-    journal.append(db, "message_sent", at=at, by=by, sitting_id=sitting_id, text=text, count=len(targets))
-
-
-def record_incident(
-    db: Session,
-    sitting_id: int,
-    *,
-    entry: Entry | None,
-    kind: str,
-    text: str,
-    by: int,
-    at: datetime,
-    measure: str = "",
-    decided_by: int | None = None,
-) -> Incident:
-    """Write an incident into the room record; `measure` is one of R-DAY-11's four, '' for none."""
-    _check_text(text)
-    if kind not in INCIDENT_KINDS or (measure and measure not in MEASURES):
-        raise Invalid(TEXT_MISSING)
-    incident = Incident(
-        sitting_id=sitting_id,
-        entry_id=entry.id if entry else None,
-        kind=kind,
-        measure=measure,
-        text=text,
-        happened_at=at,
-        recorded_by=by,
-        decided_by=decided_by,
-    )
-    db.add(incident)
-    kind_zh, kind_en = INCIDENT_KINDS[kind]
-    journal.append(
-        db,
-        "incident_recorded",
-        at=at,
-        by=by,
-        sitting_id=sitting_id,
-        entry_id=entry.id if entry else None,
-        kind_zh=kind_zh,
-        kind_en=kind_en,
-        text=text,
-        measure=measure,
-    )
-    return incident
-
-
-def allow_early_leave(db: Session, entries: Sequence[Entry], *, by: int, at: datetime) -> None:
-    """Record the chief examiner's consent to hand in within the last minutes (R-DAY-4)."""
-    chosen = _chosen(entries)
-    for entry in chosen:
-        entry.early_leave_allowed_by = by
-    journal.append(db, "early_leave_allowed", at=at, by=by, sitting_id=chosen[0].sitting_id, count=len(chosen))
-
-
-def begin_leave(db: Session, entry: Entry, *, by: int, at: datetime) -> None:
-    """Record that a candidate left for a moment, accompanied; one at a time a room (R-DAY-6)."""
-    out = db.execute(
-        select(Candidate.name)
-        .join(Entry, Entry.candidate_id == Candidate.id)
-        .where(Entry.sitting_id == entry.sitting_id, Entry.leave_began_at.is_not(None), Entry.id != entry.id)
-    ).first()
-    if out is not None:
-        raise Refused(SOMEBODY_ELSE_IS_OUT, name=out[0])
-    if entry.leave_began_at is None:
-        entry.leave_began_at = at
-        _note(db, "leave_began", entry, at=at, by=by, name=db.get_one(Candidate, entry.candidate_id).name)
-
-
-def end_leave(db: Session, entry: Entry, *, by: int, at: datetime) -> None:
-    """Record that a candidate came back."""
-    if entry.leave_began_at is not None:
-        entry.leave_began_at = None
-        _note(db, "leave_ended", entry, at=at, by=by, name=db.get_one(Candidate, entry.candidate_id).name)
-
-
-def answer_help(db: Session, entry: Entry, *, by: int, at: datetime) -> None:
-    """Take a raised hand down."""
-    if entry.help_asked_at is not None:
-        entry.help_asked_at = None
-        _note(db, "help_answered", entry, at=at, by=by, seat=db.get_one(Seat, entry.seat_id).number)
 
 
 def attempts_of(db: Session, sitting_id: int) -> list[Attempt]:
@@ -407,11 +302,6 @@ def _chosen(things: Sequence[_T]) -> Sequence[_T]:
     if not things:
         raise Invalid(NOBODY_CHOSEN)
     return things
-
-
-def _check_text(text: str) -> None:
-    if not 0 < len(text.strip()) <= 500:
-        raise Invalid(TEXT_MISSING)
 
 
 def _local_time(sitting: Sitting) -> str:

@@ -162,9 +162,7 @@ def _stage_photos(path: Path, store: Store, progress: Progress | None) -> Staged
     lines = [(f"照片 {len(matches.by_ticket)} 张对应到考生", f"{len(matches.by_ticket)} photos match candidates")]
     if matches.photos_without_row:
         count = len(matches.photos_without_row)
-        lines.append(
-            (f"{count} 张照片不在名单中，忽略", f"{count} photos of people not in the roster: left out")
-        )
+        lines.append((f"{count} 张照片不在名单中，忽略", f"{count} photos of people not in the roster: left out"))
     if matches.tickets_without_photo:
         count = len(matches.tickets_without_photo)
         lines.append((f"{count} 名考生没有照片", f"{count} candidates without a photo"))

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from station.services import invigilation
+from station.services import invigilation, room_record
 from station.store.models import Entry
 from station.web.candidate import create_candidate_app
 from tests.building import KEYS, build_room
@@ -60,7 +60,7 @@ def sit_the_theory(room, browser):
     at = room.clock.pass_time(minutes=50)
     with room.changing() as db:
         entry = db.get_one(Entry, entry_id)
-        invigilation.allow_early_leave(db, [entry], by=room.staff["chief_examiner"], at=at)
+        room_record.allow_early_leave(db, [entry], by=room.staff["chief_examiner"], at=at)
     browser.post("/api/hand_in", attempt_id=attempt_id)
     get_everything(browser, attempt_id)
 

@@ -43,6 +43,7 @@ def test_r_day_5_at_the_end_everything_saved_is_collected_by_the_station_itself(
     due_work.tick(room.store, room.clock.now(), sign=lambda text: "")
     collected = room.attempt(room.tickets[0])
     assert collected.state == AttemptState.COLLECTED
+    clock_of(room).pass_time(seconds=0.001)
     late = room.save(attempt.id, place, 2, "q1", '{"base":{"identifier":"B"}}')
     assert late.acknowledged[0].is_late
     with room.store.reading() as db:

@@ -10,7 +10,7 @@ import pytest
 from station.domain.attempt import AttemptState
 from station.domain.incident import ExtensionState
 from station.errors import StationError
-from station.services import admission, answering, closing, due_work, invigilation
+from station.services import admission, answering, closing, due_work, invigilation, room_record
 from station.services import extension as extensions
 from station.store.models import Attempt, Candidate, CandidateLogin, Entry, Extension, Seat, Staff
 from tests.building import BuiltRoom, SetClock
@@ -74,7 +74,7 @@ def test_r_day_4_no_hand_in_before_the_last_minutes_nor_without_the_chief_examin
     assert refusal(room, hand_in) == "early_leave_not_allowed"
     with room.changing() as db:
         entry = db.get_one(Entry, attempt.entry_id)
-        invigilation.allow_early_leave(db, [entry], by=room.staff["chief_examiner"], at=room.clock.now())
+        room_record.allow_early_leave(db, [entry], by=room.staff["chief_examiner"], at=room.clock.now())
         code = hand_in(db)
     with room.changing() as db:
         assert hand_in(db) == code
@@ -223,12 +223,12 @@ def test_r_day_6_only_one_candidate_may_be_out_at_a_time(room: BuiltRoom):
     by, at = room.staff["invigilator"], room.clock.now()
     first, second = room.entry_id(room.tickets[0]), room.entry_id(room.tickets[1])
     with room.changing() as db:
-        invigilation.begin_leave(db, db.get_one(Entry, first), by=by, at=at)
-    code = refusal(room, lambda db: invigilation.begin_leave(db, db.get_one(Entry, second), by=by, at=at))
+        room_record.begin_leave(db, db.get_one(Entry, first), by=by, at=at)
+    code = refusal(room, lambda db: room_record.begin_leave(db, db.get_one(Entry, second), by=by, at=at))
     assert code == "somebody_else_is_out"
     with room.changing() as db:
-        invigilation.end_leave(db, db.get_one(Entry, first), by=by, at=at)
-        invigilation.begin_leave(db, db.get_one(Entry, second), by=by, at=at)
+        room_record.end_leave(db, db.get_one(Entry, first), by=by, at=at)
+        room_record.begin_leave(db, db.get_one(Entry, second), by=by, at=at)
 
 
 def test_r_day_3_who_has_opened_the_paper_cannot_be_absent_and_an_absent_one_cannot_log_in(room: BuiltRoom):

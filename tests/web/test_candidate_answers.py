@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from station.services import answering, invigilation
+from station.services import answering, invigilation, room_record
 from station.store.models import Attempt, Entry, JournalEntry, Revision, SaveConflict, Seat, Upload
 from tests.web.seating import PIXEL, WORKBOOK, A, B, Browser, SeatedRoom, refusal, text
 
@@ -298,7 +298,7 @@ def test_r_day_4_an_early_hand_in_needs_the_last_minutes_and_the_chief_examiner(
     assert refusal(reply) == (409, "early_leave_not_allowed")
     with room.store.transaction() as db:
         entry = db.get_one(Entry, room.entries["theory"][0])
-        invigilation.allow_early_leave(db, [entry], by=room.staff_id, at=room.clock.now())
+        room_record.allow_early_leave(db, [entry], by=room.staff_id, at=room.clock.now())
     assert candidate.me()["attempt"]["early_leave_allowed"] is True
     receipt = candidate.post("/api/hand_in", attempt_id=candidate.attempt_id).json()
     assert len(receipt["receipt_code"]) == 9

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from station.services import admission, invigilation
+from station.services import admission, invigilation, room_record
 from station.store.models import CandidateLogin, JournalEntry
 from tests.web.seating import SeatedRoom, refusal, served_room
 
@@ -209,10 +209,10 @@ def test_messages_reach_the_sitting_or_one_candidate(room: SeatedRoom) -> None:
     first, second = room.browser(1), room.browser(2)
     first.log_in(room.tickets[0])
     second.log_in(room.tickets[1])
-    room.act(invigilation.send_message, room.sitting(), entries=None, text="请保持安静")
+    room.act(room_record.send_message, room.sitting(), entries=None, text="请保持安静")
     with room.store.reading() as db:
         entry = db.get_one(admission.Entry, room.entries["theory"][0])
-    room.act(invigilation.send_message, room.sitting(), entries=[entry], text="请出示证件")
+    room.act(room_record.send_message, room.sitting(), entries=[entry], text="请出示证件")
     assert [message["text"] for message in first.me()["messages"]] == ["请保持安静", "请出示证件"]
     assert [message["text"] for message in second.me()["messages"]] == ["请保持安静"]
 
