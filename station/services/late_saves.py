@@ -1,0 +1,113 @@
+"""Decide about answers that arrived after the deadline: kept always, counted only if a person says so (design §5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from station.domain.sitting import SittingState
+from station.errors import Refused, problem
+from station.services import journal
+from station.store.models import Attempt, Candidate, CurrentAnswer, Entry, Revision, Seat, Sitting
+
+LATE_SAVES_CLOSED = problem(
+    "late_saves_closed",
+    "场次已结束，迟到答案不能再采纳；它们已随成果包上报，由认证机构决定。",
+    "The sitting is closed: late answers go to the certificate body with the package and are decided there.",
+)
+NO_LATE_SAVES = problem(
+    "no_late_saves", "所选考生没有待决定的迟到答案。", "Those chosen have no late answers to decide."
+)
+
+
+@dataclass(frozen=True)
+class LateSaves:
+    """What of one attempt arrived late and is not accepted; seconds are those after the deadline."""
+
+    attempt_id: int
+    entry_id: int
+    name: str
+    seat: str
+    count: int
+    first_at: datetime
+    last_at: datetime
+    deadline_at: datetime
+
+
+def late_saves_of(db: Session, sitting_id: int) -> list[LateSaves]:
+    """List the attempts of a sitting with undecided late answers, in seat order."""
+    rows = db.execute(
+        select(
+            Attempt.id,
+            Entry.id,
+            Candidate.name,
+            Seat.number,
+            func.count(),
+            func.min(Revision.saved_at),
+            func.max(Revision.saved_at),
+            Attempt.deadline_at,
+        )
+        .join(Entry, Entry.id == Attempt.entry_id)
+        .join(Candidate, Candidate.id == Entry.candidate_id)
+        .join(Seat, Seat.id == Entry.seat_id)
+        .join(Revision, Revision.attempt_id == Attempt.id)
+        .where(Entry.sitting_id == sitting_id, Revision.is_late, Revision.accepted_by.is_(None))
+        .group_by(Attempt.id, Entry.id, Candidate.name, Seat.number, Attempt.deadline_at)
+        .order_by(Entry.id)
+    )
+    return [LateSaves(*row) for row in rows]
+
+
+def accept_late_saves(db: Session, attempt_ids: Sequence[int], *, by: int, at: datetime) -> int:
+    """Let the late answers of these attempts count from now on; returns how many.
+
+    Only while the sitting is not closed. The revisions stay as they were written: that they were late, and who
+    accepted them, stands beside.
+    """
+    accepted = 0
+    for attempt in db.scalars(select(Attempt).where(Attempt.id.in_(attempt_ids)).order_by(Attempt.id)):
+        entry = db.get_one(Entry, attempt.entry_id)
+        if db.get_one(Sitting, entry.sitting_id).state in {SittingState.CLOSED, SittingState.DELIVERED}:
+            raise Refused(LATE_SAVES_CLOSED)
+        late = db.scalars(
+            select(Revision)
+            .where(Revision.attempt_id == attempt.id, Revision.is_late, Revision.accepted_by.is_(None))
+            .order_by(Revision.place, Revision.sequence)
+        ).all()
+        if not late:
+            continue
+        for revision in late:
+            revision.accepted_by = by
+            _make_current(db, attempt, revision)
+        accepted += len(late)
+        name = db.get_one(Candidate, entry.candidate_id).name
+        journal.append(
+            db,
+            "late_saves_accepted",
+            at=at,
+            by=by,
+            sitting_id=entry.sitting_id,
+            entry_id=entry.id,
+            name=name,
+            count=len(late),
+            revisions=[revision.number for revision in late],
+        )
+    if not accepted:
+        raise Refused(NO_LATE_SAVES)
+    return accepted
+
+
+def _make_current(db: Session, attempt: Attempt, revision: Revision) -> None:
+    current = db.get(CurrentAnswer, (attempt.id, revision.item_id))
+    if current is None:
+        current = CurrentAnswer(attempt_id=attempt.id, item_id=revision.item_id, place=0, sequence=0, is_answered=False)
+        db.add(current)
+    if (current.place, current.sequence) >= (revision.place, revision.sequence):
+        return
+    attempt.answered_count += int(revision.is_answered) - int(current.is_answered)
+    current.place, current.sequence = revision.place, revision.sequence
+    current.revision_number, current.is_answered = revision.number, revision.is_answered
