@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 
 from invigilator_console.choosing import chosen_attempts, chosen_entries, named_entry
 from invigilator_console.guards import staff_body, staff_only
+from invigilator_console.seat_state import moment
 from station.errors import Invalid, Missing
-from station.services import extension, invigilation, room_record
+from station.services import extension, invigilation, late_saves, room_record
 from station.services.admission import ENTRY_UNKNOWN
 from station.store.models import Staff
 from station.web.edge import Edge
@@ -25,6 +26,7 @@ def register(routes: Blueprint, edge: Edge) -> None:
     """Add the routes of this module."""
     _register_extensions(routes, edge)
     _register_incidents(routes, edge)
+    _register_late_saves(routes, edge)
 
 
 def _register_extensions(routes: Blueprint, edge: Edge) -> None:
@@ -90,6 +92,34 @@ def _register_incidents(routes: Blueprint, edge: Edge) -> None:
         chosen = chosen_entries(db)
         room_record.allow_early_leave(db, chosen, by=person.id, at=at)
         return json_response({"changed": len(chosen)})
+
+
+def _register_late_saves(routes: Blueprint, edge: Edge) -> None:
+    @routes.get("/api/late_saves/<int:sitting_id>")
+    @staff_only(edge, "see_board")
+    def listed(db: Session, person: Staff, at: datetime, sitting_id: int) -> Response:
+        return json_response(
+            [
+                {
+                    "attempt_id": one.attempt_id,
+                    "entry_id": one.entry_id,
+                    "name": one.name,
+                    "seat": one.seat,
+                    "count": one.count,
+                    "deadline_at": moment(one.deadline_at),
+                    "last_at": moment(one.last_at),
+                    "late_s": round((one.last_at - one.deadline_at).total_seconds()),
+                }
+                for one in late_saves.late_saves_of(db, sitting_id)
+            ]
+        )
+
+    @routes.post("/api/late_saves/accept")
+    @staff_only(edge, "accept_late_saves", writes=True, second=True)
+    def accept(db: Session, person: Staff, at: datetime) -> Response:
+        attempt_ids = numbers_field(staff_body(), "attempt_ids")
+        accepted = late_saves.accept_late_saves(db, attempt_ids, by=person.id, at=at)
+        return json_response({"accepted": accepted})
 
 
 def _flag(name: str, *, default: bool | None = None) -> bool:

@@ -41,7 +41,7 @@ def register(routes: Blueprint, edge: Edge) -> None:
         ).one_or_none()
         if found is None:
             raise Missing(ENTRY_UNKNOWN)
-        entry, candidate, seat, attempt = found.tuple()
+        entry, candidate, seat, attempt = found
         events = db.scalars(
             select(JournalEntry)
             .where(JournalEntry.sitting_id == entry.sitting_id, JournalEntry.entry_id == entry.id)

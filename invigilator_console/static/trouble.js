@@ -4,7 +4,7 @@ import { may, post, say } from "./api.js";
 import { choose } from "./board_state.js";
 import { keyed, make, notice, setClass, setText } from "./dom.js";
 import { showDetails } from "./details.js";
-import { markAbsent, moveSeat } from "./seat_acts.js";
+import { decideLate, markAbsent, moveSeat } from "./seat_acts.js";
 import { age, ageSeconds } from "./times.js";
 
 // Above this many of one kind a single line stands for all.
@@ -18,7 +18,10 @@ const REMEDIES = {
   suspended: ["resume_attempts", "恢复", "Resume", (seat) => quick("/api/attempts/resume", { entry_ids: [seat.entry_id] })],
   out: ["record_leave", "已返回", "Is back", (seat) => quick("/api/leave/end", { entry_id: seat.entry_id })],
   absence_open: ["record_attendance", "记缺考", "Absent", (seat, board) => markAbsent(board, [seat])],
+  late_saves: ["see_board", "裁定", "Decide", () => decideLate()],
 };
+// What has one screen for many.
+const FOR_MANY = ["late_saves"];
 
 let quickDone = () => {};
 
@@ -36,7 +39,7 @@ export function renderTrouble(board) {
     setText(who, line.seats.length === 1 ? `${line.seats[0].seat} ${line.seats[0].name}` : say(`${line.seats.length} 人`, `${line.seats.length}`));
     const since = line.seats.length === 1 && line.since ? ` ${age(ageSeconds(line.since))}` : "";
     setText(text, line.text + since);
-    const remedy = line.seats.length === 1 && REMEDIES[line.code];
+    const remedy = (line.seats.length === 1 || FOR_MANY.includes(line.code)) && REMEDIES[line.code];
     setText(button, remedy && may(remedy[0]) ? say(remedy[1], remedy[2]) : line.seats.length === 1 ? say("查看", "Look") : say("选中", "Select"));
   });
 }
@@ -77,7 +80,7 @@ function newLine() {
 function mend(element) {
   const { seats, code } = element.line;
   const remedy = REMEDIES[code];
-  if (seats.length > 1) choose(seats.map((seat) => seat.entry_id));
+  if (seats.length > 1 && !FOR_MANY.includes(code)) choose(seats.map((seat) => seat.entry_id));
   else if (remedy && may(remedy[0])) remedy[3](seats[0], element.board);
   else showDetails(seats[0]);
 }

@@ -130,3 +130,19 @@ def test_the_one_who_is_logged_in_stays_logged_in_when_the_second_is_wrong(conso
     ids = propose(one, entry_id)
     assert refusal(decide(one, ids, second=second("chief_examiner", "guess"))) == (401, "staff_login_wrong")
     assert one.get("/api/me").status_code == 200
+
+
+def test_answers_that_came_late_count_only_when_the_chief_examiner_accepts_them(console, room, entry_id):
+    one = console("invigilator")
+    attempt = room.attempt(room.tickets[0])
+    room.clock.pass_time(minutes=60, seconds=20)
+    room.save(attempt.id, attempt.place, 1, "q1", '{"base":{"identifier":"A"}}')
+    late = one.get(f"/api/late_saves/{room.theory}").json()
+    assert [(each["entry_id"], each["count"], each["late_s"]) for each in late] == [(entry_id, 1, 20)]
+    assert refusal(one.act("/api/late_saves/accept", attempt_ids=[attempt.id])) == (403, "not_allowed")
+    answer = one.act("/api/late_saves/accept", attempt_ids=[attempt.id], second=second("chief_examiner"))
+    assert answer.json() == {"accepted": 1}
+    assert one.seat(room.theory, "1")["answered"] == 1
+    assert one.get(f"/api/late_saves/{room.theory}").json() == []
+    again = one.act("/api/late_saves/accept", attempt_ids=[attempt.id], second=second("chief_examiner"))
+    assert refusal(again) == (409, "no_late_saves")
