@@ -34,6 +34,7 @@ from station.web.guards import (
     install_guards,
     json_body,
     json_response,
+    moment_text,
     number_field,
     open_to_all,
     say,
@@ -112,7 +113,7 @@ def _add_pages(app: Flask, edge: Edge) -> None:
     @app.get("/api/clock")
     @open_to_all(edge)
     def tell_time(db: Session, at: datetime) -> Response:
-        return json_response({"now": at.isoformat(timespec="milliseconds")})
+        return json_response({"now": moment_text(at)})
 
 
 def _add_login(app: Flask, edge: Edge, gate: SaveGate) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from urllib.parse import quote
 
@@ -31,6 +31,7 @@ from station.web.guards import (
     guard,
     json_body,
     json_response,
+    moment_text,
     number_field,
 )
 from station.web.papers import PaperShelf
@@ -63,9 +64,10 @@ def _add_places(app: Flask, edge: Edge) -> None:
                 "place": place.id,
                 "highest": {str(one): sequence for one, sequence in highest.items()},
                 "answers": {item_id: json.loads(text) for item_id, text in answers.items()},
+                "uploads": {upload.sha256: moment_text(upload.uploaded_at) for upload in _uploads_of(db, attempt.id)},
                 "view": json.loads(attempt.view),
-                "deadline_at": attempt.deadline_at.isoformat(timespec="milliseconds"),
-                "now": at.isoformat(timespec="milliseconds"),
+                "deadline_at": moment_text(attempt.deadline_at),
+                "now": moment_text(at),
                 "state": attempt.state,
             }
         )
@@ -76,7 +78,7 @@ def _add_places(app: Flask, edge: Edge) -> None:
         attempt, entry = answering.attempt_of(db, number_field(json_body(), "attempt_id"), login.candidate_id)
         admission.check_released(db, login, entry)
         receipt_code = answering.hand_in(db, attempt, at=at)
-        ended_at = attempt.ended_at.isoformat(timespec="milliseconds") if attempt.ended_at else None
+        ended_at = moment_text(attempt.ended_at) if attempt.ended_at else None
         return json_response({"receipt_code": receipt_code, "ended_at": ended_at})
 
 
@@ -124,15 +126,15 @@ def _acknowledgement(outcome: BatchOutcome, refused: list[dict[str, object]], *,
             {
                 "sequence": one.sequence,
                 "number": one.number,
-                "saved_at": one.saved_at.isoformat(timespec="milliseconds"),
+                "saved_at": moment_text(one.saved_at),
                 "is_late": one.is_late,
             }
             for one in outcome.acknowledged
         ],
         "conflicts": list(outcome.conflicts),
         "refused": refused,
-        "deadline_at": outcome.deadline_at.isoformat(timespec="milliseconds"),
-        "now": at.isoformat(timespec="milliseconds"),
+        "deadline_at": moment_text(outcome.deadline_at),
+        "now": moment_text(at),
         "state": outcome.state,
         "place": outcome.place,
     }
@@ -150,7 +152,7 @@ def _add_looking_back(app: Flask, edge: Edge) -> None:
             [
                 {
                     "number": revision.number,
-                    "saved_at": revision.saved_at.isoformat(timespec="milliseconds"),
+                    "saved_at": moment_text(revision.saved_at),
                     "response": json.loads(revision.response),
                     "is_late": revision.is_late,
                 }
@@ -227,11 +229,10 @@ def _add_files(app: Flask, edge: Edge, shelf: PaperShelf) -> None:
     def give_file(db: Session, login: CandidateLogin, at: datetime, *, attempt_id: int, sha256: str) -> Response:
         attempt, entry = answering.attempt_of(db, attempt_id, login.candidate_id)
         _check_open(db, login, attempt, entry)
-        upload = db.scalars(
-            select(Upload).where(Upload.attempt_id == attempt_id, Upload.sha256 == sha256).order_by(Upload.id.desc())
-        ).first()
-        if upload is None:
+        found = [upload for upload in _uploads_of(db, attempt_id) if upload.sha256 == sha256]
+        if not found:
             raise Missing(NO_SUCH_PAGE)
+        upload = found[-1]
         response = _unkept(send_file(path_of(edge.uploads, upload.sha256), mimetype=upload.media_type))
         _offer_as_file(response, upload.name)
         return response
@@ -261,6 +262,10 @@ def _unkept(response: Response) -> Response:
     return response
 
 
+def _uploads_of(db: Session, attempt_id: int) -> Sequence[Upload]:
+    return db.scalars(select(Upload).where(Upload.attempt_id == attempt_id).order_by(Upload.id)).all()
+
+
 def _shown_name(paper: Paper, asset_name: str) -> str:
     for item in paper.items:
         for material in item.materials:
@@ -282,5 +287,5 @@ def _described(upload: Upload) -> dict[str, object]:
         "size": upload.size,
         "sha256": upload.sha256,
         "media_type": upload.media_type,
-        "uploaded_at": upload.uploaded_at.isoformat(timespec="milliseconds"),
+        "uploaded_at": moment_text(upload.uploaded_at),
     }

@@ -14,6 +14,7 @@ from station.services.admission import waits_for_release
 from station.store.candidate_queries import HeldEntry, entry_on_page, held_entries, messages_to, suspension_began
 from station.store.models import Candidate, CandidateLogin, Seat
 from station.web.edge import Edge
+from station.web.guards import moment_text
 
 
 def page_state(
@@ -29,7 +30,7 @@ def page_state(
     view = _view(login, held)
     state: dict[str, Any] = {
         "view": view,
-        "now": at.isoformat(timespec="milliseconds"),
+        "now": moment_text(at),
         "time_scale": edge.clock.scale,
         "is_rehearsal": edge.is_rehearsal,
         "login_id": login.id,
@@ -54,7 +55,7 @@ def page_state(
     state["sitting"] = _sitting(held, with_rules=view in {"confirm", "waiting"})
     state["attempt"] = _attempt(db, held, at=at)
     state["messages"] = [
-        {"id": message.id, "text": message.text, "sent_at": message.sent_at.isoformat(timespec="milliseconds")}
+        {"id": message.id, "text": message.text, "sent_at": moment_text(message.sent_at)}
         for message in messages_to(db, held.entry)
     ]
     return state
@@ -94,7 +95,7 @@ def _choice(held: HeldEntry) -> dict[str, Any]:
         "level": held.subject.level,
         "seat": held.seat_number,
         "state": held.sitting.state,
-        "planned_start_at": held.sitting.planned_start_at.isoformat(timespec="milliseconds"),
+        "planned_start_at": moment_text(held.sitting.planned_start_at),
     }
 
 
@@ -118,7 +119,7 @@ def _sitting(held: HeldEntry, *, with_rules: bool) -> dict[str, Any]:
     return {
         "id": sitting.id,
         "state": sitting.state,
-        "planned_start_at": planned.isoformat(timespec="milliseconds"),
+        "planned_start_at": moment_text(planned),
         "started_at": _moment(sitting.started_at),
         "duration_min": subject.duration_min,
         "remind_min": subject.remind_min,
@@ -138,7 +139,7 @@ def _attempt(db: Session, held: HeldEntry, *, at: datetime) -> dict[str, Any] | 
     return {
         "id": attempt.id,
         "state": attempt.state,
-        "deadline_at": attempt.deadline_at.isoformat(timespec="milliseconds"),
+        "deadline_at": moment_text(attempt.deadline_at),
         "remaining_s": max(0.0, remaining.total_seconds()),
         "place": attempt.place,
         "early_leave_allowed": held.entry.early_leave_allowed_by is not None,
@@ -154,4 +155,4 @@ def _attempt(db: Session, held: HeldEntry, *, at: datetime) -> dict[str, Any] | 
 
 
 def _moment(at: datetime | None) -> str | None:
-    return None if at is None else at.isoformat(timespec="milliseconds")
+    return None if at is None else moment_text(at)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from datetime import datetime
 from functools import wraps
 from typing import Any, cast
 
@@ -204,6 +205,11 @@ def chosen_language(edge: Edge) -> str:
     """Say the screen's language: the `language` cookie, else the room's setting."""
     chosen = request.cookies.get("language", edge.language)
     return chosen if chosen in {"zh", "en"} else "zh"
+
+
+def moment_text(at: datetime) -> str:
+    """Write a moment as the JSON of both apps does: ISO 8601 in UTC with milliseconds, as the store keeps them."""
+    return at.isoformat(timespec="milliseconds")
 
 
 def say(zh: str, en: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from station.services import admission, invigilation, room_record
+from station.services import admission, room_record
 from station.store.models import CandidateLogin, JournalEntry
 from tests.web.seating import SeatedRoom, refusal, served_room
 

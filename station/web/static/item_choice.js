@@ -86,7 +86,7 @@ export function trueFalseFields({ item, record }) {
 }
 
 function clearButton(onclick) {
-  return el("button.plain.clear", { type: "button", onclick, hidden: true }, say("清除选择", "Clear"));
+  return el("button.plain", { type: "button", onclick, hidden: true }, say("清除选择", "Clear"));
 }
 
 function letterOf(index) {

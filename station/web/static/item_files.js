@@ -5,7 +5,7 @@ import { clockTime, fileSize, say } from "./say.js";
 const RETRY_MS = 5000;
 
 /** Files to hand in: one box each, with what is wanted said before, progress, and what the station has. */
-export function fileFields({ item, attemptId, record }) {
+export function fileFields({ item, attemptId, uploads, record }) {
   const files = new Map(); // part → { name, size, sha256, media_type }
   const boxes = item.interaction.files.map((wanted) => new FileBox(wanted, { attemptId, itemId: item.id, onFile }));
 
@@ -20,7 +20,10 @@ export function fileFields({ item, attemptId, record }) {
     show(response) {
       files.clear();
       for (const [part, file] of recordOf(response)) files.set(part, file);
-      for (const box of boxes) box.show(files.get(box.wanted.id));
+      for (const box of boxes) {
+        const file = files.get(box.wanted.id);
+        box.show(file, file && uploads[file.sha256]);
+      }
     },
   };
 }

@@ -35,7 +35,7 @@ const STATE_NAMES = { answered: ["已答", "answered"], part: ["未答完", "par
 
 /** One item on the page: its card, its answer, its flag. */
 export class ItemCard {
-  constructor(item, number, { attemptId, answer, isFlagged, saving, onAnswer, onFlag, onHistory }) {
+  constructor(item, number, { attemptId, answer, uploads, isFlagged, saving, onAnswer, onFlag, onHistory }) {
     this.item = item;
     this.number = number;
     this.response = answer;
@@ -47,6 +47,7 @@ export class ItemCard {
       item,
       body,
       attemptId,
+      uploads,
       change: (response) => this.#answered(response, false),
       record: (response) => this.#answered(response, true),
     });
@@ -63,7 +64,7 @@ export class ItemCard {
       { id: `item-${item.id}`, tabIndex: -1, "aria-labelledby": `title-${item.id}` },
       el(
         "header",
-        el("h3", { id: `title-${item.id}` }, el("span.number", String(number)), el("span.kind", say(...KIND_NAMES[item.kind]))),
+        el("h3", { id: `title-${item.id}` }, el("span.item-number", String(number)), el("span.kind", say(...KIND_NAMES[item.kind]))),
         el("span.points", say(`${shortPoints(item.points)} 分`, `${shortPoints(item.points)} points`)),
         this.state,
         el("span.spring"),

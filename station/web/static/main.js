@@ -6,7 +6,7 @@ import { openPaper } from "./paper_page.js";
 import { openQueueStore } from "./queue_store.js";
 import { sendLeftovers } from "./saving.js";
 import { say } from "./say.js";
-import { setTimeScale, stationHeard } from "./station_clock.js";
+import { setTimeScale, stationHeard, stationNow } from "./station_clock.js";
 import { waitingView } from "./waiting_view.js";
 
 const POLL_MS = 2000;
@@ -79,7 +79,7 @@ class Shell {
   }
 
   #lost() {
-    this.awaySince = this.awaySince ?? Date.now();
+    this.awaySince = this.awaySince ?? stationNow();
     if (this.shown) this.shown.link(this.awaySince);
     else {
       const text = say("正在连接考试服务器，请稍候……", "Connecting to the exam server …");

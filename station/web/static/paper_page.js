@@ -34,6 +34,8 @@ class PaperPage {
     this.cover = null;
     this.coverKind = "";
     this.isLeaving = false;
+    this.isReplaced = false;
+    this.lastFlush = ""; // "running", then "over"
     this.isReady = false;
     this.saving = new Saving(this.attemptId, shell.store, {
       getView: () => this.#view(),
@@ -79,7 +81,9 @@ class PaperPage {
   /** Another log-in took over, here or on another PC: read-only, and the queue still goes out. */
   loggedOut(error) {
     if (error.code !== "logged_in_elsewhere" || !this.isReady) return false;
-    this.#setCover("elsewhere", say("已在另一台考生机继续", "Continued on another PC"), error.sentence, null);
+    this.isReplaced = true;
+    this.#lock(true);
+    this.#setCover("elsewhere", say("已在另一处登录", "Logged in elsewhere"), error.sentence, [say("返回登录页", "Back to log-in"), () => location.reload()]);
     return true;
   }
 
@@ -105,6 +109,7 @@ class PaperPage {
     this.saving.commit();
     this.saving.stop();
     this.listening?.abort();
+    this.resizing?.disconnect();
     this.#removeCover();
     for (const dialog of document.querySelectorAll("dialog")) dialog.remove();
     delete document.documentElement.dataset.font;
@@ -121,7 +126,7 @@ class PaperPage {
     this.banner = messageBanner({ readUpTo: this.readUpTo, onRead: (id) => this.#read(id) });
     this.away = el("p.away", { role: "status", hidden: true });
     this.reminder = el("p.reminder", { role: "status", hidden: true });
-    const sections = paper.sections.map((section) => ({ ...section, cards: section.items.map((item) => this.#card(item, answers[item.id], flags)) }));
+    const sections = paper.sections.map((section) => ({ ...section, cards: section.items.map((item) => this.#card(item, answers[item.id], { flags, uploads: place.uploads })) }));
     this.overview = new Overview(sections, { onJump: (card) => card.focus() });
     this.body = el(
       "main.paper",
@@ -133,7 +138,10 @@ class PaperPage {
       el("p.end", say("—— 试卷结束 ——", "— end of the paper —"), el("button", { type: "button", onclick: () => handInDialog(this) }, say("检查并交卷", "Check and hand in"))),
     );
     this.starting.remove();
-    this.shell.page.append(el("div.paper-top", this.head.element, this.away, this.reminder, this.banner.line), el("div.paper-columns", this.body, this.overview.element));
+    const top = el("div.paper-top", this.head.element, this.away, this.reminder, this.banner.line);
+    this.shell.page.append(top, el("div.paper-columns", this.body, this.overview.element));
+    this.resizing = new ResizeObserver(() => document.documentElement.style.setProperty("--top", `${top.offsetHeight}px`));
+    this.resizing.observe(top);
     document.body.classList.add("answering");
     this.#listen();
     this.isReady = true;
@@ -146,10 +154,11 @@ class PaperPage {
     else window.scrollTo(0, 0);
   }
 
-  #card(item, answer, flags) {
+  #card(item, answer, { flags, uploads }) {
     const card = new ItemCard(item, this.cards.length + 1, {
       attemptId: this.attemptId,
       answer,
+      uploads,
       isFlagged: flags.has(item.id),
       saving: this.saving,
       onAnswer: () => this.overview.draw(),
@@ -240,7 +249,7 @@ class PaperPage {
   #drawSaved() {
     if (!this.isReady) return;
     this.head.showSaved({
-      awaySince: this.awaySince ?? (this.saving.failures && !this.saving.blocked ? Date.now() : null),
+      awaySince: this.awaySince ?? (this.saving.failures && !this.saving.blocked ? stationNow() : null),
       unsent: this.saving.unsent,
       savedAt: this.saving.savedAt || this.state.attempt.last_saved_at,
       isDurable: this.shell.store.isDurable,
@@ -260,8 +269,8 @@ class PaperPage {
     this.#drawSaved();
     const isSuperseded = attempt.place > this.saving.place;
     const isCollecting = isOver && this.awaySince === null;
-    this.#lock(isHeld || isSuperseded || isCollecting || this.lastFlush === "running");
-    if (this.lastFlush) return;
+    this.#lock(isHeld || isSuperseded || isCollecting || this.isReplaced || this.lastFlush === "running");
+    if (this.lastFlush || this.isReplaced) return;
     if (isSuperseded) this.#setCover("superseded", say("已在另一页面继续", "Continued on another page"), say("同一考生只能在一个页面作答。已填写的答案都已保留。", "Only one page can be used at a time. Everything you answered is kept."), [say("在本页继续", "Go on here"), () => location.reload()]);
     else if (isHeld) this.#setCover("held", say("考试暂停", "The test is suspended"), say("请坐在座位上等候。答案已保存，剩余时间不会减少，恢复后本页自动继续。", "Please stay at your seat. Your answers are saved, the time stands still, and this page goes on by itself."), null);
     else if (isCollecting) this.#setCover("over", say("考试时间到", "Time is up"), say("正在收卷，请稍候。", "Your answers are being collected."), null);

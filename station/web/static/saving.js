@@ -34,6 +34,7 @@ export class Saving {
     this.savedAt = null;
     this.lateCount = 0;
     this.refused = new Map(); // item id → sentence
+    this.isStopped = false;
     this.blocked = ""; // code of a refusal that more tries will not mend
   }
 
@@ -143,6 +144,7 @@ export class Saving {
   }
 
   stop() {
+    this.isStopped = true;
     clearTimeout(this.timer);
     clearTimeout(this.viewTimer);
     for (const draft of this.drafts.values()) clearTimeout(draft.timer);
@@ -162,7 +164,7 @@ export class Saving {
   }
 
   #pump() {
-    if (this.sending || !this.pending.length) return;
+    if (this.isStopped || this.sending || !this.pending.length) return;
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.#run(), this.failures ? this.#wait() : 0);
   }

@@ -1,0 +1,82 @@
+"""What browser tests share: Chromium, a page that fails on script errors, and a candidate at work in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.conftest import skip_for_want_of
+from tests.web.seating import SeatedRoom
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@contextmanager
+def launched() -> Iterator[Browser]:
+    """Start Debian's Chromium without a window."""
+    if not CHROMIUM.exists():
+        skip_for_want_of("Chromium (Debian package chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+class CandidatePc:
+    """One PC at a seat: a browser profile of its own."""
+
+    def __init__(self, browser: Browser, room: SeatedRoom, seat: int) -> None:
+        self.room = room
+        self.context: BrowserContext = browser.new_context(
+            viewport={"width": 1366, "height": 768}, locale="zh-CN", timezone_id="Asia/Shanghai"
+        )
+        self.errors: list[str] = []
+        self.page = self.tab()
+        self.page.goto(room.url + room.seat_path(room.seat_id(seat)))
+        self.page.goto(room.url)
+
+    def tab(self) -> Page:
+        """Open another page; what its scripts throw is kept in `errors`."""
+        page = self.context.new_page()
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.set_default_timeout(15_000)
+        return page
+
+    def log_in(self, ticket: str) -> None:
+        self.page.fill("#ticket", ticket)
+        self.page.fill("#password", ticket[-6:])
+        self.page.keyboard.press("Enter")
+
+    def confirm(self) -> None:
+        self.page.get_by_role("button", name="信息无误").click()
+        self.page.wait_for_selector(".waiting")
+
+    def enter(self) -> None:
+        self.page.locator(".doors button").click()
+        self.page.wait_for_selector(".item")
+
+    def sit_down(self, ticket: str) -> None:
+        """Log in, confirm, enter; the sitting must run."""
+        self.log_in(ticket)
+        self.confirm()
+        self.enter()
+
+    def item(self, item_id: str, page: Page | None = None):  # type: ignore[no-untyped-def]
+        return (page or self.page).locator(f"#item-{item_id}")
+
+    def wait_saved(self, page: Page | None = None) -> None:
+        (page or self.page).wait_for_selector('.saved[data-state="good"]:has(svg)')
