@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import socket
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -42,6 +44,7 @@ KEY_UNUSABLE = problem("key_unusable", "密钥或公钥无法使用：{reason}",
 
 TICK_S = 1.0
 DELIVERY_S = 2.0
+STAFF_CONNECTIONS = 200
 log = logging.getLogger(__name__)
 
 
@@ -91,18 +94,13 @@ class Station:
 
     def _listen(self) -> None:
         candidate, staff = self.config.candidate_listener, self.config.staff_listener
-        self._servers = [
-            _Listener(
-                create_candidate_app(self.edge),
-                candidate.host,
-                candidate.port,
-                threads=candidate.threads,
-                connection_limit=candidate.connection_limit,
-            ),
-            _Listener(create_staff_app(self.edge), staff.host, staff.port, threads=staff.threads, connection_limit=200),
-        ]
-        for server in self._servers:
+        for app, settings, limit in (
+            (create_candidate_app(self.edge), candidate, candidate.connection_limit),
+            (create_staff_app(self.edge), staff, STAFF_CONNECTIONS),
+        ):
+            server = _Listener(app, settings.host, settings.port, threads=settings.threads, connection_limit=limit)
             server.start()
+            self._servers.append(server)
 
     def _tick(self) -> None:
         edge = self.edge
@@ -196,29 +194,49 @@ class _Listener:
     """One waitress server in a thread of its own."""
 
     def __init__(self, app: Flask, host: str, port: int, *, threads: int, connection_limit: int) -> None:
-        try:
-            server: Any = create_server(
-                app,
-                host=host,
-                port=port,
-                threads=threads,
-                connection_limit=connection_limit,
-                backlog=1024,
-                channel_timeout=120,
-                ident="",
-                max_request_body_size=2**31,
-            )
-        except OSError as error:
-            raise Unsound(PORT_TAKEN, address=f"{host}:{port}", reason=error.strerror or error) from error
-        self._server = server
-        self.port = int(server.effective_port)
+        listening = _bound(host, port)
+        self.port = int(listening.getsockname()[1])
+        self._server: Any = create_server(
+            app,
+            sockets=[listening],
+            threads=threads,
+            connection_limit=connection_limit,
+            backlog=1024,
+            channel_timeout=120,
+            ident="",
+            max_request_body_size=2**31,
+        )
         self._thread = threading.Thread(target=self._server.run, name=f"listener-{self.port}", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
-        """Close the socket and end its thread; requests in work are finished first."""
-        self._server.close()
+        """Finish the requests in work, then close every socket and end the thread.
+
+        Closing is done in the listener's own thread: only there may its sockets be touched.
+        """
         self._server.task_dispatcher.shutdown(cancel_pending=True, timeout=5)
+
+        def close_all() -> None:
+            for channel in list(self._server.active_channels.values()):
+                channel.handle_close()
+            self._server.close()
+
+        self._server.trigger.pull_trigger(close_all)
         self._thread.join(timeout=5)
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """Take an address, or say by name why it cannot be had."""
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        if sys.platform == "win32":  # there, SO_REUSEADDR would let two stations share one port
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        else:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise Unsound(PORT_TAKEN, address=f"{host}:{port}", reason=error.strerror or error) from error
+    return listening
