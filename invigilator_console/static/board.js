@@ -12,7 +12,7 @@ import { clockSeconds, heardNow } from "./times.js";
 
 let changed = "";
 let asking = null;
-let again = false;
+let next = null;
 let awaySince = null;
 
 function render() {
@@ -31,20 +31,21 @@ function render() {
   renderBar(board);
 }
 
-// Asks at once, or right after the question that is under way.
-async function refresh() {
-  if (asking) {
-    again = true;
+// Gives the answer to a question that was asked after this call: what was under way may know too little.
+function refresh() {
+  if (!asking) {
+    asking = askStation().finally(() => {
+      asking = null;
+    });
     return asking;
   }
-  asking = askStation();
-  await asking;
-  asking = null;
-  if (again) {
-    again = false;
-    return refresh();
+  if (!next) {
+    next = asking.then(() => {
+      next = null;
+      return refresh();
+    });
   }
-  return null;
+  return next;
 }
 
 async function askStation() {

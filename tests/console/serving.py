@@ -15,9 +15,9 @@ from tests.building import PASSWORD, BuiltRoom
 
 
 @contextmanager
-def served_staff_app(room: BuiltRoom) -> Iterator[str]:
-    """Serve the staff app of a room; gives its address."""
-    server = create_server(create_staff_app(room.edge), host="127.0.0.1", port=0, threads=6, ident="")
+def served_staff_app(room: BuiltRoom, *, port: int = 0) -> Iterator[str]:
+    """Serve the staff app of a room; gives its address. `port` 0: any that is free."""
+    server = create_server(create_staff_app(room.edge), host="127.0.0.1", port=port, threads=6, ident="")
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:

@@ -1,0 +1,295 @@
+"""The console as staff use it: a room of 45 on one screen, trouble first, decisions by name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from sqlalchemy import select
+
+from station.importers.templates import roster_template
+from station.services import answering, staffing
+from station.store.models import Candidate, Entry, SeatMove, Sitting
+from tests.building import PASSWORD, BuiltRoom, build_room
+from tests.console.serving import served_staff_app
+from tests.console.test_console_imports import roster_with_a_number_as_ticket
+
+pytestmark = pytest.mark.browser
+
+SEATS, SPARES = 45, 5
+LONG_NAME = "阿卜杜热合曼·买买提依明江"
+
+
+@pytest.fixture
+def room(tmp_path) -> Iterator[BuiltRoom]:
+    built = build_room(tmp_path, seats=SEATS, spares=SPARES)
+    with built.changing() as db:
+        db.scalars(select(Candidate).where(Candidate.ticket_number == built.tickets[2])).one().name = LONG_NAME
+    yield built
+    built.close()
+
+
+@pytest.fixture
+def address(room) -> Iterator[str]:
+    with served_staff_app(room) as url:
+        yield url
+
+
+class ConsolePage:
+    """A browser at the staff app; a script error fails the test."""
+
+    def __init__(self, page: Page, address: str) -> None:
+        self.page, self.address = page, address
+        self.errors: list[str] = []
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    def log_in(self, role: str) -> None:
+        self.page.goto(f"{self.address}/login")
+        self.page.get_by_label("账号").fill(role)
+        self.page.get_by_label("口令").fill(PASSWORD)
+        self.page.get_by_role("button", name="登录", exact=True).click()
+        self.page.wait_for_url(f"{self.address}/")
+
+    def open_board(self, sitting_id: int) -> None:
+        self.page.goto(f"{self.address}/board/{sitting_id}")
+        expect(self.page.locator(".tile")).to_have_count(SEATS + SPARES)
+
+    def tile(self, seat: str):
+        return self.page.locator(".tile").filter(has=self.page.locator(".head b", has_text=_whole(seat)))
+
+    def press(self, name: str) -> None:
+        self.page.get_by_role("button", name=name, exact=True).click()
+
+    def confirm_as(self, role: str, password: str = PASSWORD) -> None:
+        dialog = self.page.locator("dialog")
+        dialog.locator("[name=second_username]").fill(role)
+        dialog.locator("[name=second_password]").fill(password)
+        dialog.get_by_role("button", name="确认延时").click()
+
+
+@pytest.fixture(params=["1366x768", "1920x1080"])
+def size(request) -> dict[str, int]:
+    width, _, height = request.param.partition("x")
+    return {"width": int(width), "height": int(height)}
+
+
+@pytest.fixture
+def console(chromium: Browser, address) -> Iterator[ConsolePage]:
+    context = chromium.new_context(viewport={"width": 1366, "height": 768}, locale="zh-CN")
+    one = ConsolePage(context.new_page(), address)
+    yield one
+    context.close()
+    assert one.errors == []
+
+
+def _whole(text: str) -> re.Pattern[str]:
+    return re.compile(f"^{re.escape(text)}$")
+
+
+def begin(room: BuiltRoom, seats: int = 8) -> None:
+    room.start()
+    for ticket in room.tickets[:seats]:
+        room.enter(ticket)
+    with room.store.reading() as db:
+        for candidate_id in db.scalars(select(Candidate.id)):
+            room.edge.presence.mark(candidate_id, room.clock.now())
+
+
+def test_the_whole_room_fits_on_one_screen_in_calm_and_with_long_names(console, room, size):
+    console.page.set_viewport_size(size)
+    begin(room, SEATS)
+    console.log_in("invigilator")
+    console.open_board(room.theory)
+    expect(console.tile("3")).to_contain_text("作答中")
+    overflow = "box => box.scrollHeight - box.clientHeight"
+    assert console.page.locator("#room").evaluate(overflow) <= 0
+    assert console.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert console.tile("3").evaluate("tile => tile.scrollWidth - tile.clientWidth") <= 0
+
+
+def test_r_rost_2_trouble_stands_first_and_a_wrong_seat_is_released_from_there(console, room):
+    begin(room)
+    room.log_in(room.tickets[9], seat="46")
+    with room.changing() as db:
+        answering.ask_for_help(db, db.get_one(Entry, room.entry_id(room.tickets[1])), at=room.clock.now())
+    console.log_in("invigilator")
+    console.open_board(room.theory)
+    line = console.page.locator("#trouble .line.alarm").filter(has_text="在考位 46 登录，等待放行")
+    line.get_by_role("button", name="放行").click()
+    expect(line).to_have_count(0)
+    expect(console.tile("10")).to_contain_text("已登录")
+    expect(console.page.locator("#trouble .line.alarm")).to_have_count(1)
+    console.press("已应答")
+    expect(console.page.locator("#trouble .line.alarm")).to_have_count(0)
+
+
+def test_selection_and_focus_outlive_the_refresh_and_shift_takes_a_range(console, room):
+    begin(room)
+    console.log_in("invigilator")
+    console.open_board(room.theory)
+    console.tile("2").click()
+    console.tile("5").click(modifiers=["Shift"])
+    expect(console.page.locator("#chosen")).to_contain_text("已选 4 人")
+    room.enter(room.tickets[20])
+    expect(console.tile("21")).to_contain_text("作答中")
+    expect(console.page.locator("#chosen")).to_contain_text("已选 4 人")
+    expect(console.tile("5")).to_be_focused()
+    console.page.keyboard.press("ArrowRight")
+    console.page.keyboard.press("Space")
+    expect(console.page.locator("#chosen")).to_contain_text("已选 5 人")
+    console.press("全选")
+    expect(console.page.locator("#chosen")).to_contain_text("已选 45 人")
+    console.press("列表")
+    expect(console.page.locator("#list tbody tr.chosen")).to_have_count(45)
+
+
+def test_r_day_8_two_people_confirm_an_extension_at_one_screen(console, room):
+    begin(room)
+    before = room.attempt(room.tickets[2]).deadline_at
+    console.log_in("invigilator")
+    console.open_board(room.theory)
+    console.tile("3").click()
+    console.press("延长时间")
+    dialog = console.page.locator("dialog")
+    expect(dialog).to_contain_text(LONG_NAME)
+    dialog.get_by_role("button", name="10", exact=True).click()
+    dialog.get_by_label("说明").fill("黑屏重启")
+    console.press("提出延时申请")
+    expect(dialog).to_contain_text("主考确认延时")
+    console.confirm_as("chief_examiner", "wrong-password")
+    expect(dialog.get_by_role("alert")).to_contain_text("口令不正确")
+    console.confirm_as("chief_examiner")
+    expect(dialog).to_contain_text("第二人确认")
+    console.confirm_as("inspector")
+    expect(dialog).to_have_count(0)
+    expect(console.tile("3")).to_contain_text("+10′")
+    assert (room.attempt(room.tickets[2]).deadline_at - before).total_seconds() == 600
+
+
+def test_an_extension_left_half_way_waits_in_the_list_of_those_to_confirm(console, room):
+    begin(room)
+    console.log_in("chief_examiner")
+    console.open_board(room.theory)
+    console.tile("1").click()
+    console.press("延长时间")
+    console.press("提出延时申请")
+    expect(console.page.locator("dialog")).to_contain_text("巡考员")
+    console.page.keyboard.press("Escape")
+    request = console.page.locator(".request")
+    expect(request).to_contain_text("✓ 主考")
+    request.get_by_role("button", name="确认").click()
+    console.confirm_as("inspector")
+    expect(request).to_have_count(0)
+
+
+def test_r_day_7_a_candidate_is_moved_to_a_spare_seat(console, room):
+    begin(room)
+    console.log_in("invigilator")
+    console.open_board(room.theory)
+    console.tile("4").click()
+    console.press("换备用机")
+    dialog = console.page.locator("dialog")
+    expect(dialog).to_contain_text("考位 4 考生04")
+    dialog.get_by_label("原因").fill("键盘失灵")
+    console.press("更换考位")
+    expect(console.tile("46")).to_contain_text("考生04")
+    expect(console.tile("4")).to_be_disabled()
+    with room.store.reading() as db:
+        assert db.scalars(select(SeatMove.reason)).one() == "键盘失灵"
+
+
+def test_r_day_15_the_start_counts_down_and_names_who_is_missing(console, room):
+    room.clock.pass_time(minutes=-2)
+    console.log_in("invigilator")
+    console.open_board(room.theory)
+    console.press("开放登录")
+    console.page.locator("dialog").get_by_role("button", name="开放登录").click()
+    start = console.page.locator('[data-act="start"]')
+    expect(start).to_be_disabled()
+    expect(start).to_contain_text("00:0")
+    room.clock.pass_time(minutes=2)
+    expect(start).to_be_enabled()
+    start.click()
+    expect(console.page.locator("dialog")).to_contain_text("未登录 45 人")
+    console.page.locator("dialog").get_by_role("button", name="开始考试").click()
+    expect(console.page.locator("#sitting-state")).to_have_text("考试中")
+
+
+def test_a_station_that_is_away_is_told_with_since_when_and_found_again(chromium, room):
+    begin(room)
+    context = chromium.new_context(viewport={"width": 1366, "height": 768}, locale="zh-CN")
+    with served_staff_app(room) as address:
+        one = ConsolePage(context.new_page(), address)
+        one.log_in("invigilator")
+        one.open_board(room.theory)
+    away = one.page.locator("#away")
+    expect(away).to_contain_text("与服务器失去连接", timeout=10_000)
+    expect(one.tile("1")).to_contain_text("作答中")
+    with served_staff_app(room, port=urlsplit(address).port):
+        expect(away).to_be_hidden(timeout=10_000)
+    context.close()
+
+
+def test_r_end_1_closing_asks_for_every_absence_and_then_closes(console, room):
+    begin(room, SEATS - 1)
+    console.log_in("chief_examiner")
+    console.page.goto(f"{console.address}/closing/{room.theory}")
+    expect(console.page.locator("#points")).to_contain_text("还有 44 名考生在作答")
+    with room.changing() as db:
+        attempts = [room.attempt(ticket) for ticket in room.tickets[: SEATS - 1]]
+        answering.collect_attempts(db, [db.merge(one) for one in attempts], at=room.clock.now())
+    point = console.page.locator(".point").filter(has_text="考生45")
+    point.get_by_role("button", name="记为缺考").click()
+    console.page.locator("dialog").get_by_role("button", name="记为缺考").click()
+    expect(console.page.locator("#points")).to_contain_text("全部就绪")
+    console.press("结束场次")
+    console.page.locator("dialog").get_by_role("button", name="结束场次").click()
+    expect(console.page.locator("#packages-card")).to_be_visible()
+    with room.store.reading() as db:
+        assert db.get_one(Sitting, room.theory).state == "closed"
+
+
+def test_the_first_password_is_changed_on_the_way_in(console, room):
+    with room.changing() as db:
+        staffing.add_staff(db, username="new", name="新人", role="invigilator", password=PASSWORD, at=room.clock.now())
+    page = console.page
+    page.goto(f"{console.address}/login")
+    page.get_by_label("账号").fill("new")
+    page.get_by_label("口令").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/password")
+    page.get_by_label("当前口令").fill(PASSWORD)
+    page.get_by_label("新口令（至少 8 个字符）").fill("my own words")
+    page.get_by_label("再输入一次新口令").fill("other words")
+    console.press("保存新口令")
+    expect(page.get_by_role("alert")).to_contain_text("不一致")
+    page.get_by_label("再输入一次新口令").fill("my own words")
+    console.press("保存新口令")
+    expect(page.locator(".sitting").first).to_contain_text("网店运营推广")
+
+
+def test_r_rost_2_a_wrong_roster_is_shown_by_place_and_a_right_one_comes_in(console, room):
+    console.log_in("technician")
+    page = console.page
+    page.goto(f"{console.address}/imports")
+    page.get_by_label("文件").set_input_files(
+        {"name": "错.xlsx", "mimeType": "application/octet-stream", "buffer": roster_with_a_number_as_ticket()}
+    )
+    console.press("检查文件")
+    expect(page.locator("#outcome tbody tr").first).to_contain_text("准考证号", timeout=15_000)
+    page.get_by_label("文件").set_input_files(
+        {"name": "对.xlsx", "mimeType": "application/octet-stream", "buffer": roster_template()}
+    )
+    console.press("检查文件")
+    expect(page.locator("#outcome")).to_contain_text("检查通过", timeout=15_000)
+    console.press("确认导入")
+    expect(page.locator("#outcome")).to_contain_text("已导入")
+
+
+def test_pages_that_are_not_encrypted_or_not_real_say_so(console, room):
+    console.log_in("inspector")
+    expect(console.page.locator(".badge-plain")).to_be_visible()
+    expect(console.page.locator(".ribbon")).to_have_count(0)
