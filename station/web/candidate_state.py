@@ -143,7 +143,7 @@ def _attempt(db: Session, held: HeldEntry, *, at: datetime) -> dict[str, Any] | 
         "remaining_s": max(0.0, remaining.total_seconds()),
         "place": attempt.place,
         "early_leave_allowed": held.entry.early_leave_allowed_by is not None,
-        "early_leave_from": (attempt.deadline_at - timedelta(minutes=held.subject.early_leave_min)).isoformat(timespec="milliseconds"),
+        "early_leave_from": moment_text(attempt.deadline_at - timedelta(minutes=held.subject.early_leave_min)),
         "receipt_code": attempt.receipt_code,
         "ended_at": _moment(attempt.ended_at),
         "answered_count": attempt.answered_count,

@@ -280,6 +280,12 @@ def test_a_wrong_or_too_large_file_is_refused_by_name_and_leaves_nothing(
     assert [path for path in room.edge.uploads.rglob("*") if path.is_file()] == []
 
 
+def test_one_version_too_many_is_refused_and_the_same_file_again_is_not(candidate: Browser) -> None:
+    for number in range(60):
+        assert candidate.upload(WORKBOOK + b"%d" % number).status_code == 200
+    assert refusal(candidate.upload(WORKBOOK + b"one more")) == (409, "too_many_versions")
+
+
 def test_a_file_of_unknown_length_is_refused_when_it_grows_too_large(candidate: Browser) -> None:
     query = {"attempt_id": candidate.attempt_id, "item_id": "f1", "part": "plan", "name": "方案.xlsx"}
     chunks = (WORKBOOK for _ in range(1000))

@@ -235,6 +235,7 @@ def test_a_seat_link_that_was_not_given_out_is_refused_on_a_page(room: SeatedRoo
     assert reply.status_code == 403
     assert reply.headers["Content-Type"].startswith("text/html")
     assert "考位链接无效" in reply.text
+    assert "seat_link_wrong" in reply.text
 
 
 def test_opening_a_seat_link_again_takes_the_seat_from_the_earlier_pc(room: SeatedRoom) -> None:
