@@ -16,6 +16,7 @@ from invigilator_console.seat_state import Around, moment, seat_document
 from station.domain.events import CATALOGUE, Weight
 from station.domain.incident import ExtensionState, needs_body
 from station.domain.sitting import SITTING_UNKNOWN, STATE_NAMES, SittingState
+from station.domain.staff import ROLE_NAMES
 from station.errors import Missing
 from station.store import queries
 from station.store.board_reading import BoardReading, ExtensionReading, read_board
@@ -187,6 +188,8 @@ def event_document(entry: JournalEntry) -> dict[str, Any]:
     """Say a journal entry in the language of the screen; one that the catalogue lost still shows by its id."""
     known = CATALOGUE.get(entry.event)
     details = json.loads(entry.details)
+    if details.get("role") in ROLE_NAMES:
+        details["role"] = say(*ROLE_NAMES[details["role"]])
     return {
         "number": entry.number,
         "at": moment(entry.at),

@@ -66,6 +66,7 @@ async function askStation() {
   } catch (refusal) {
     if (refusal.code === "staff_not_logged_in") return;
     showAway(refusal);
+    render(); // countdowns and ages run on
   }
 }
 

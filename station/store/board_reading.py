@@ -135,7 +135,7 @@ def _seats(db: Session, sitting: Sitting) -> list[SeatReading]:
         (
             Attempt.late_count > 0,
             select(func.count())
-            .where(Revision.attempt_id == Attempt.id, Revision.is_late.is_(True), Revision.accepted_by.is_(None))
+            .where(Revision.attempt_id == Attempt.id, Revision.is_late, Revision.accepted_by.is_(None))
             .correlate(Attempt)
             .scalar_subquery(),
         ),

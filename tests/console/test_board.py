@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from sqlalchemy import event
 
 from station.services import admission, answering, invigilation
 from station.store.models import Entry, StationLife
-from tests.building import KEYS, PRACTICAL_PLANNED
-from tests.console.serving import refusal
+from tests.building import KEYS, PRACTICAL_PLANNED, build_room
+from tests.console.serving import Console, refusal, served_staff_app
 
 
 def codes(seat):
@@ -175,3 +176,23 @@ def test_r_day_3_one_candidates_details_hold_what_documents_are_compared_with(co
     assert (details["ticket_number"], details["seat"], details["name"]) == (room.tickets[0], "1", "考生01")
     assert "paper_opened" in [one["event"] for one in details["events"]]
     assert refusal(console("invigilator").get("/api/entries/999")) == (404, "entry_unknown")
+
+
+@pytest.mark.postgresql
+def test_the_board_and_the_acts_are_the_same_on_postgresql(tmp_path, postgresql_database):
+    room = build_room(tmp_path, url=postgresql_database)
+    try:
+        with served_staff_app(room) as address, Console(address) as one:
+            one.log_in("invigilator")
+            room.start()
+            attempt, place = room.enter(room.tickets[0])
+            room.log_in(room.tickets[1], seat="6")
+            room.clock.pass_time(minutes=61)
+            room.save(attempt.id, place, 1, "q1", '{"base":{"identifier":"A"}}')
+            board = one.board(room.theory)
+            assert (board["counts"]["answering"], board["counts"]["waiting"]) == (1, 1)
+            assert "late_saves" in codes(one.seat(room.theory, "1"))
+            assert one.act("/api/entries/absent", entry_ids=[room.entry_id(room.tickets[2])]).status_code == 200
+            assert one.seat(room.theory, "3")["state"] == "absent"
+    finally:
+        room.close()
