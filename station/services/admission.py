@@ -96,7 +96,7 @@ def open_seat(db: Session, seat_id: int, *, code: str, secret: bytes, address: s
     Returns its token (for the cookie) and its id. An earlier workstation of the seat is replaced.
     """
     seat = db.get(Seat, seat_id)
-    if seat is None or not hmac.compare_digest(seat_link_code(secret, seat_id), code):
+    if seat is None or not hmac.compare_digest(seat_link_code(secret, seat_id).encode(), code.encode()):
         raise Forbidden(SEAT_LINK_WRONG)
     db.execute(
         update(Workstation)

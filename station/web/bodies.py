@@ -57,8 +57,14 @@ def view_text(view: object) -> str | None:
     """Take the page's view (position, flags, font size) as text, or refuse what is too large for one."""
     if view is None:
         return None
-    text = json.dumps(view, ensure_ascii=False, separators=(",", ":")) if isinstance(view, dict) else ""
-    if not 0 < len(text) <= VIEW_BYTES or not _is_storable(text):
+    if not isinstance(view, dict) or not all(_is_flat(value) for value in view.values()):
+        raise Invalid(FIELD_WRONG, field="view")
+    try:
+        text = json.dumps(view, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        is_small = len(text.encode()) <= VIEW_BYTES
+    except ValueError:  # half surrogates, NaN
+        is_small = False
+    if not is_small:
         raise Invalid(FIELD_WRONG, field="view")
     return text
 
@@ -85,10 +91,7 @@ def _unpacked(limit: int) -> bytes:
     return raw
 
 
-def _is_storable(text: str) -> bool:
-    """Say whether the text can be written as UTF-8: half surrogates cannot."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def _is_flat(value: object) -> bool:
+    return not isinstance(value, dict) and not any(
+        isinstance(one, list | dict) for one in (value if isinstance(value, list) else ())
+    )

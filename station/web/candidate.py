@@ -53,6 +53,7 @@ OTHER_ORIGIN = problem(
 
 LOGIN_LASTS = timedelta(hours=14)
 WORKSTATION_LASTS = timedelta(days=400)
+LARGEST_NUMBER = 2**53
 _HERE = Path(__file__).parent
 
 
@@ -62,7 +63,7 @@ def create_candidate_app(edge: Edge) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = SAVES_BYTES
     app.jinja_env.globals["say"] = say
     install_guards(app, edge)
-    _refuse_other_origins(app)
+    _refuse_strange_requests(app)
     _show_refusals(app)
     shelf = PaperShelf()
     gate = SaveGate(edge.store, shelf)
@@ -75,12 +76,18 @@ def create_candidate_app(edge: Edge) -> Flask:
     return app
 
 
-def _refuse_other_origins(app: Flask) -> None:
+def _refuse_strange_requests(app: Flask) -> None:
     @app.before_request
     def check_origin() -> None:
         origin = request.headers.get("Origin")
         if request.method == "POST" and origin is not None and urlsplit(origin).netloc != request.host:
             raise Forbidden(OTHER_ORIGIN)
+
+    @app.before_request
+    def check_numbers() -> None:
+        """Refuse a number in the address that no database could hold."""
+        if any(isinstance(value, int) and value > LARGEST_NUMBER for value in (request.view_args or {}).values()):
+            raise Missing(NO_SUCH_PAGE)
 
 
 def _show_refusals(app: Flask) -> None:
@@ -219,8 +226,8 @@ def _released_entry(db: Session, login: CandidateLogin, body: dict[str, Any]) ->
 
 
 def _plain(text: str) -> str:
-    """Read what was typed: full-width digits count as plain ones, spaces as nothing."""
-    return "".join(unicodedata.normalize("NFKC", text).split())
+    """Read what was typed: full-width digits count as plain ones, spaces and unprintable signs as nothing."""
+    return "".join(sign for sign in unicodedata.normalize("NFKC", text) if sign.isprintable() and not sign.isspace())
 
 
 def _address() -> str:

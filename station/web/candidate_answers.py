@@ -45,7 +45,7 @@ def add_answering_routes(app: Flask, edge: Edge, *, shelf: PaperShelf, gate: Sav
     """Add everything that a candidate does with an attempt."""
     _add_places(app, edge)
     _add_saves(app, edge, gate)
-    _add_looking_back(app, edge)
+    _add_looking_back(app, edge, shelf)
     _add_paper(app, edge, shelf)
     _add_files(app, edge, shelf)
 
@@ -140,7 +140,7 @@ def _acknowledgement(outcome: BatchOutcome, refused: list[dict[str, object]], *,
     }
 
 
-def _add_looking_back(app: Flask, edge: Edge) -> None:
+def _add_looking_back(app: Flask, edge: Edge, shelf: PaperShelf) -> None:
     @app.get("/api/revisions/<int:attempt_id>/<item_id>")
     @candidate_only(edge)
     def list_revisions(
@@ -148,6 +148,7 @@ def _add_looking_back(app: Flask, edge: Edge) -> None:
     ) -> Response:
         attempt, entry = answering.attempt_of(db, attempt_id, login.candidate_id)
         _check_open(db, login, attempt, entry)
+        item = shelf.take(db, attempt.paper_id).paper.item(item_id)
         return json_response(
             [
                 {
@@ -156,7 +157,7 @@ def _add_looking_back(app: Flask, edge: Edge) -> None:
                     "response": json.loads(revision.response),
                     "is_late": revision.is_late,
                 }
-                for revision in answering.earlier_revisions(db, attempt_id, item_id)
+                for revision in answering.earlier_revisions(db, attempt_id, item.id)
             ]
         )
 
@@ -241,7 +242,7 @@ def _add_files(app: Flask, edge: Edge, shelf: PaperShelf) -> None:
 def _attempt_to_fill(db: Session, edge: Edge, attempt_id: int, shelf: PaperShelf) -> tuple[Attempt, Paper]:
     login = admission.login_of(db, request.cookies.get(CANDIDATE_COOKIE, ""))
     edge.presence.mark(login.candidate_id, edge.clock.now())
-    if attempt_id < 0:
+    if not 0 <= attempt_id <= 2**53:
         raise Invalid(FIELD_WRONG, field="attempt_id")
     attempt, entry = answering.attempt_of(db, attempt_id, login.candidate_id)
     admission.check_released(db, login, entry)

@@ -125,6 +125,10 @@ def test_what_an_item_cannot_hold_is_refused_by_name_and_the_rest_is_saved(
         b'{"attempt_id":1,"place":1,"saves":[{"sequence":"1","item_id":"c1","response":null}]}',
         b'{"attempt_id":1,"place":1,"saves":[{"sequence":-1,"item_id":"c1","response":null}]}',
         b'{"attempt_id":1,"place":1,"saves":[],"view":7}',
+        b'{"attempt_id":1,"place":1,"saves":[],"view":{"x":NaN}}',
+        b'{"attempt_id":1,"place":1,"saves":[],"view":{"x":"\\ud800"}}',
+        b'{"attempt_id":1,"place":1,"saves":[],"view":{"x":"' + b"x" * 20_000 + b'"}}',
+        b'{"attempt_id":1,"place":1,"saves":[],"view":{"x":' + b"[" * 960 + b"]" * 960 + b"}}",
         b"[" * 5000,
     ],
 )
@@ -353,6 +357,32 @@ def test_r_day_9_while_suspended_the_remaining_time_stands_still(candidate: Brow
     assert state["attempt"]["remaining_s"] == pytest.approx(before)
     room.act(invigilation.resume_sitting, room.sitting())
     assert candidate.me()["attempt"]["remaining_s"] == pytest.approx(before, abs=2)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/api/papers/{10**30}",
+        f"/api/assets/{10**30}/x",
+        f"/api/revisions/{10**30}/c1",
+        "/api/revisions/1/%00",
+        "/api/revisions/1/%ff%fe",
+        f"/api/files/1/{'0' * 63}%00",
+        "/api/assets/1/%00",
+        f"/seat/{10**30}/x",
+        "/static/../candidate.py",
+        "/static/%2e%2e/candidate.py",
+    ],
+)
+def test_addresses_that_nobody_types_are_not_found(candidate: Browser, path: str) -> None:
+    assert candidate.get(path).status_code == 404
+
+
+def test_a_seat_code_in_any_script_is_just_wrong(candidate: Browser) -> None:
+    assert candidate.get("/seat/1/码").status_code == 403
+    assert candidate.log_in("37\x00\ud800", "1").status_code in {400, 401}
+    reply = candidate.request("POST", f"/api/files?attempt_id={10**30}&item_id=f1&part=plan&name=a.xlsx", data=b"x")
+    assert refusal(reply) == (400, "field_wrong")
 
 
 def test_a_reload_supersedes_the_page_before(candidate: Browser, room: SeatedRoom) -> None:
