@@ -15,10 +15,11 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from flask import Flask, current_app, g, redirect, render_template, request
+from sqlalchemy.exc import DataError
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from station.errors import Forbidden, StationError, TooMany, Unauthenticated, problem
+from station.errors import Forbidden, Missing, StationError, TooMany, Unauthenticated, problem
 from station.services import invigilation, staffing
 from station.store.models import Staff, StaffLogin
 from station.web.edge import Edge
@@ -48,6 +49,8 @@ STAFF_LOGIN_TOO_OFTEN = problem(
     "该账号在本机多次输错口令，请 {wait_s} 秒后再试。",
     "Too many wrong passwords for this account on this PC: try again in {wait_s} seconds.",
 )
+
+NO_SUCH_NUMBER = problem("no_such_number", "请求中的编号不存在。", "A number in the request is not that of anything.")
 
 View = Callable[..., Any]
 _T = TypeVar("_T")
@@ -125,6 +128,12 @@ def install_staff_guards(app: Flask, edge: Edge) -> None:
         page = app.make_response(render_template("refused.html", error=error))
         page.status_code = error.status
         return page
+
+    # A number that no key can be: SQLite's driver and PostgreSQL each say it in their own way.
+    @app.errorhandler(OverflowError)
+    @app.errorhandler(DataError)
+    def out_of_range(error: Exception) -> Response:
+        return refused(Missing(NO_SUCH_NUMBER))
 
 
 def staff_body() -> dict[str, Any]:

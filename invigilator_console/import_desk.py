@@ -68,11 +68,13 @@ class ImportDesk:
         self._now = now
         self._jobs: OrderedDict[str, ImportJob] = OrderedDict()
         self._reading = threading.Lock()
+        self._folder = store.folder / "imports"
+        shutil.rmtree(self._folder, ignore_errors=True)  # what a power cut left lying
 
     def take(self, kind: str, name: str, content: BinaryIO, options: Options) -> ImportJob:
         """Put a file on the desk and begin to read it."""
         job = ImportJob(id=token_hex(8), kind=kind, name=name)
-        folder = self._store.folder / "imports" / job.id
+        folder = self._folder / job.id
         folder.mkdir(parents=True)
         # The suffix decides how a paper is read; the rest of the name is only shown.
         path = folder / f"file{Path(name).suffix.lower()[:8]}"

@@ -214,3 +214,12 @@ def test_a_first_password_is_told_once_and_lets_in(console, stranger):
     assert answer.json()["must_change_password"] is True
     listed = console("technician").get("/api/staff").text
     assert made["password"] not in listed
+
+
+def test_a_number_that_no_key_can_be_is_missing_and_not_a_fault(console, room):
+    one = console("invigilator")
+    huge = 10**30
+    assert refusal(one.get(f"/api/board/{huge}")) == (404, "no_such_number")
+    assert refusal(one.get(f"/api/board/{room.theory}", params={"since": huge})) == (404, "no_such_number")
+    assert refusal(one.act("/api/entries/absent", entry_ids=[huge])) == (404, "no_such_number")
+    assert one.get(f"/board/{huge}").status_code == 404
