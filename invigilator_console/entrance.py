@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from flask import Blueprint, Response, g, redirect, render_template
+from flask import Blueprint, Response, g, render_template
 from sqlalchemy.orm import Session
-from werkzeug.wrappers import Response as AnyResponse
 
 from invigilator_console.guards import (
     STAFF_COOKIE,
@@ -74,10 +73,8 @@ def register(routes: Blueprint, edge: Edge) -> None:
 
     @routes.get("/password")
     @logged_in_only(edge)
-    def password_page(db: Session, login: StaffLogin, at: datetime) -> AnyResponse | str:
-        if g.person.active:
-            return render_template("password.html", must_change=g.person.must_change_password)
-        return redirect("/login")
+    def password_page(db: Session, login: StaffLogin, at: datetime) -> str:
+        return render_template("password.html", must_change=g.person.must_change_password)
 
 
 def person_document(person: Staff, login: StaffLogin) -> dict[str, object]:

@@ -5,11 +5,11 @@ import { make } from "./dom.js";
 
 // Shows the dialog and gives the fields' values once `act` has accepted them, or null when it was left.
 // A refusal of the station is shown inside and everything typed stays.
-export function ask({ title, effects = [], fields = [], confirm, danger = false, act }) {
+export function ask({ title, effects = [], fields = [], confirm, danger = false, canLeave = true, act }) {
   return new Promise((resolve) => {
     const fault = make("p", { class: "fault", role: "alert", hidden: true });
     const yes = make("button", { type: "submit", class: danger ? "danger" : "primary", text: confirm });
-    const no = make("button", { type: "button", text: say("取消", "Cancel") });
+    const no = make("button", { type: "button", text: say("取消", "Cancel"), hidden: !canLeave });
     const inputs = fields.map(makeField);
     const form = make(
       "form",

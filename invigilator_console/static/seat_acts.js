@@ -82,13 +82,19 @@ export function markAbsent(theBoard, seats) {
 
 // One screen for all answers that came late; they count only if the chief examiner says so.
 export async function decideLate() {
-  const late = await get(`/api/late_saves/${board.sittingId}`);
+  let late;
+  try {
+    late = await get(`/api/late_saves/${board.sittingId}`);
+  } catch (refusal) {
+    return notice(refusal.message, "bad");
+  }
   if (!late.length) return notice(say("没有待裁定的迟到答案。", "No late answers to decide."));
   const ofChosen = late.filter((one) => board.chosen.has(one.entry_id));
   const meant = ofChosen.length ? ofChosen : late;
   const lines = meant.slice(0, 12).map((one) => say(
-    `考位 ${one.seat} ${one.name}：${one.count} 条，截止 ${clockSeconds(one.deadline_at)}，最晚 ${clockSeconds(one.last_at)} 到达（迟 ${one.late_s} 秒）`,
-    `Seat ${one.seat} ${one.name}: ${one.count}, deadline ${clockSeconds(one.deadline_at)}, last came ${clockSeconds(one.last_at)} (${one.late_s} s late)`));
+    `考位 ${one.seat} ${one.name}：${one.count} 条，截止 ${clockSeconds(one.deadline_at)}，最晚 ${clockSeconds(one.last_at)} 到达`,
+    `Seat ${one.seat} ${one.name}: ${one.count}, deadline ${clockSeconds(one.deadline_at)}, last came ${clockSeconds(one.last_at)}`)
+    + (one.late_s > 0 ? say(`（迟 ${one.late_s} 秒）`, ` (${one.late_s} s late)`) : ""));
   return ask({
     title: say("采纳迟到答案", "Accept late answers"),
     effects: [say(`${meant.length} 名考生`, `${meant.length} candidates`), ...lines,

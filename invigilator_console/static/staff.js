@@ -64,6 +64,7 @@ async function tell(one) {
     title: say("首次口令（只显示这一次）", "First password (shown only now)"),
     effects: [`${one.username}　${one.password}`, say("请当面告知本人；首次登录后须修改。", "Tell the person; it is changed at the first log-in.")],
     confirm: say("我已告知本人", "I have told the person"),
+    canLeave: false,
     act: async () => ({}),
   });
 }

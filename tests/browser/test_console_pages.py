@@ -293,3 +293,23 @@ def test_pages_that_are_not_encrypted_or_not_real_say_so(console, room):
     console.log_in("inspector")
     expect(console.page.locator(".badge-plain")).to_be_visible()
     expect(console.page.locator(".ribbon")).to_have_count(0)
+
+
+def test_answers_that_came_late_are_decided_in_one_dialog_with_the_chief_examiners_name(console, room):
+    begin(room)
+    console.log_in("invigilator")
+    room.clock.pass_time(minutes=60, seconds=20)
+    for ticket in room.tickets[:5]:
+        attempt = room.attempt(ticket)
+        room.save(attempt.id, attempt.place, 1, "q1", '{"base":{"identifier":"A"}}')
+    console.open_board(room.theory)
+    line = console.page.locator("#trouble .line.warn").filter(has_text="截止后到达")
+    expect(line).to_contain_text("5 人")
+    line.get_by_role("button", name="裁定").click()
+    dialog = console.page.locator("dialog")
+    expect(dialog).to_contain_text("考位 1 考生01：1 条")
+    dialog.locator("[name=second_username]").fill("chief_examiner")
+    dialog.locator("[name=second_password]").fill(PASSWORD)
+    dialog.get_by_role("button", name="采纳迟到答案").click()
+    expect(line).to_have_count(0)
+    expect(console.tile("1")).to_contain_text("1/6")
