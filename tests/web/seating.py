@@ -199,9 +199,11 @@ def refusal(reply: requests.Response) -> tuple[int, str]:
 
 
 @contextmanager
-def served_room(folder: Path, *, seats: int = 3, papers: Papers | None = None) -> Iterator[SeatedRoom]:
+def served_room(
+    folder: Path, *, seats: int = 3, papers: Papers | None = None, url: str = ""
+) -> Iterator[SeatedRoom]:
     """Build a room, serve it, and take it down again."""
-    room = build(folder, seats=seats, papers=papers)
+    room = build(folder, seats=seats, papers=papers, url=url)
     room.edge.saves.start()
     room.listen()
     try:
@@ -212,10 +214,10 @@ def served_room(folder: Path, *, seats: int = 3, papers: Papers | None = None) -
         room.store.close()
 
 
-def build(folder: Path, *, seats: int = 3, papers: Papers | None = None) -> SeatedRoom:
+def build(folder: Path, *, seats: int = 3, papers: Papers | None = None, url: str = "") -> SeatedRoom:
     """Make the store of a room: `seats` candidates, one spare seat, theory at once and practical an hour later."""
     folder.mkdir(parents=True, exist_ok=True)
-    store = open_store(f"sqlite:///{folder / 'station.db'}", folder)
+    store = open_store(url or f"sqlite:///{folder / 'station.db'}", folder)
     Base.metadata.create_all(store.engine)
     clock = HandClock()
     saves = SaveQueue(store, record_saves)

@@ -54,7 +54,6 @@ const SIGNS = {
   history: "M12 5a7 7 0 1 1-6.7 9h2.2A5 5 0 1 0 8 8.5L10 10.5H4.5V5l2 2A7 7 0 0 1 12 5zm-.8 3.5h1.6v3.2l2.6 1.6-.8 1.3-3.4-2.1z",
   file: "M6 3h8l4 4v14H6zm7 1.5V8h3.5z",
   away: "M12 4 1.5 21h21zm-1 6h2v6h-2zm0 7h2v2h-2z",
-  pause: "M7 5h4v14H7zm6 0h4v14h-4z",
 };
 
 function add(element, part) {

@@ -7,7 +7,6 @@ export function frame(shell, ...content) {
   const { seat, site } = document.documentElement.dataset;
   const time = el("span.clock", { "aria-label": say("服务器时间", "Server time") });
   const away = el("p.away", { role: "status", hidden: true });
-  const main = el("main.frame-main", content);
   shell.page.append(
     el(
       "header.frame-head",
@@ -18,13 +17,12 @@ export function frame(shell, ...content) {
       languageButton(),
     ),
     away,
-    main,
+    el("main.frame-main", content),
   );
   const tick = () => setText(time, clockTime(stationNow()));
   tick();
   const timer = setInterval(tick, 500);
   return {
-    main,
     link: (since) => showAway(away, since, say("请在座位上等候，恢复后会自动继续。", "Please wait; it goes on by itself.")),
     close: () => clearInterval(timer),
   };
