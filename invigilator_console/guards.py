@@ -72,7 +72,8 @@ def staff_only(
             with edge.store.transaction() if writes else edge.store.reading() as db:
                 person, _ = _logged_in(edge, db, at, writes=writes or sends)
                 acting = db.get_one(Staff, acting_id) if acting_id is not None else person
-                check_password_changed(acting)
+                for one in (person, acting):
+                    check_password_changed(one)
                 invigilation.check_may(acting, act)
                 return view(db, acting, at, **arguments)
 
