@@ -210,6 +210,13 @@ def check_released(db: Session, login: CandidateLogin, entry: Entry) -> None:
         raise Refused(WAITING_FOR_RELEASE, own_seat=own.number, seat=_seat_number(db, login))
 
 
+def check_may_sit(db: Session, login: CandidateLogin, entry: Entry) -> None:
+    """Refuse who waits for release, and who has been recorded as absent since the log-in (R-DAY-3)."""
+    check_released(db, login, entry)
+    if entry.attendance == Attendance.ABSENT:
+        raise Refused(RECORDED_ABSENT)
+
+
 def entry_of(db: Session, entry_id: int, candidate_id: int) -> Entry:
     """Find an entry of this candidate; another's is as unknown as none."""
     entry = db.get(Entry, entry_id)

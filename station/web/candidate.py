@@ -181,7 +181,7 @@ def _add_state(app: Flask, edge: Edge) -> None:
     @candidate_only(edge, writes=True)
     def confirm(db: Session, login: CandidateLogin, at: datetime) -> Response:
         body = json_body()
-        entry = _released_entry(db, login, body)
+        entry = _entry_to_sit(db, login, body)
         if not isinstance(right := body.get("right"), bool):
             raise Invalid(FIELD_WRONG, field="right")
         (admission.confirm_identity if right else admission.dispute_identity)(db, entry, at=at)
@@ -190,7 +190,7 @@ def _add_state(app: Flask, edge: Edge) -> None:
     @app.post("/api/enter")
     @candidate_only(edge, writes=True)
     def enter(db: Session, login: CandidateLogin, at: datetime) -> Response:
-        attempt = answering.open_attempt(db, _released_entry(db, login, json_body()), at=at)
+        attempt = answering.open_attempt(db, _entry_to_sit(db, login, json_body()), at=at)
         db.flush()
         return json_response({"attempt_id": attempt.id})
 
@@ -219,9 +219,9 @@ def _add_state(app: Flask, edge: Edge) -> None:
         return response
 
 
-def _released_entry(db: Session, login: CandidateLogin, body: dict[str, Any]) -> Entry:
+def _entry_to_sit(db: Session, login: CandidateLogin, body: dict[str, Any]) -> Entry:
     entry = admission.entry_of(db, number_field(body, "entry_id"), login.candidate_id)
-    admission.check_released(db, login, entry)
+    admission.check_may_sit(db, login, entry)
     return entry
 
 

@@ -186,6 +186,19 @@ def test_r_day_3_nobody_enters_after_the_cut_off(room: SeatedRoom) -> None:
     assert refusal(browser.post("/api/enter", entry_id=entry_id)) == (409, "entry_closed")
 
 
+def test_r_day_3_who_was_recorded_absent_after_the_log_in_does_not_enter(room: SeatedRoom) -> None:
+    room.admit()
+    room.start()
+    browser, entry_id = room.browser(1), room.entries["theory"][0]
+    browser.log_in(room.tickets[0])
+    browser.post("/api/confirm", entry_id=entry_id, right=True)
+    room.act(admission.mark_absent, [entry_id])
+    assert refusal(browser.post("/api/enter", entry_id=entry_id)) == (409, "recorded_absent")
+    assert browser.me()["view"] == "none"
+    room.act(admission.withdraw_absence, [entry_id])
+    assert browser.post("/api/enter", entry_id=entry_id).status_code == 200
+
+
 def test_r_day_18_the_candidate_chooses_among_the_open_subjects(room: SeatedRoom) -> None:
     room.admit()
     room.admit("practical")
