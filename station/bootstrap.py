@@ -94,11 +94,19 @@ class Station:
 
     def _listen(self) -> None:
         candidate, staff = self.config.candidate_listener, self.config.staff_listener
-        for app, settings, limit in (
-            (create_candidate_app(self.edge), candidate, candidate.connection_limit),
-            (create_staff_app(self.edge), staff, STAFF_CONNECTIONS),
-        ):
-            server = _Listener(app, settings.host, settings.port, threads=settings.threads, connection_limit=limit)
+        listeners = (
+            (create_candidate_app(self.edge), candidate, candidate.connection_limit, False),
+            (create_staff_app(self.edge), staff, STAFF_CONNECTIONS, staff.behind_tls),
+        )
+        for app, settings, limit, behind_front in listeners:
+            server = _Listener(
+                app,
+                settings.host,
+                settings.port,
+                threads=settings.threads,
+                connection_limit=limit,
+                behind_front=behind_front,
+            )
             server.start()
             self._servers.append(server)
 
@@ -193,8 +201,14 @@ def _central(config: Config) -> Central | None:
 class _Listener:
     """One waitress server in a thread of its own."""
 
-    def __init__(self, app: Flask, host: str, port: int, *, threads: int, connection_limit: int) -> None:
+    def __init__(
+        self, app: Flask, host: str, port: int, *, threads: int, connection_limit: int, behind_front: bool = False
+    ) -> None:
         listening = _bound(host, port)
+        # Behind a TLS front every request comes from this server; only the front's word says from which PC.
+        front: dict[str, Any] = (
+            {"trusted_proxy": "127.0.0.1", "trusted_proxy_headers": {"x-forwarded-for"}} if behind_front else {}
+        )
         self.port = int(listening.getsockname()[1])
         self._server: Any = create_server(
             app,
@@ -205,6 +219,8 @@ class _Listener:
             channel_timeout=120,
             ident="",
             max_request_body_size=2**31,
+            clear_untrusted_proxy_headers=True,
+            **front,
         )
         self._thread = threading.Thread(target=self._server.run, name=f"listener-{self.port}", daemon=True)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from station.errors import problem
+from station.errors import Forbidden, problem
 
 NOT_ALLOWED = problem(
     "not_allowed",
-    "{role}无权进行此操作（{act}）。请由有权限的人员办理。",
-    "A {role} may not do this ({act}). Ask someone who may.",
+    "您的角色（{role}）无权{act_zh}，请由有权限的人员办理。",
+    "Your role ({role}) may not {act_en}. Ask someone who may.",
 )
 
 
@@ -40,6 +40,35 @@ _IN_ROOM = _CHIEFS | {Role.INVIGILATOR, Role.EXAM_OFFICER}
 _EVERYONE = frozenset(Role)
 _BODY_SIDE = frozenset({Role.INSPECTOR, Role.TECHNICAL_SUPPORT})
 
+ACT_NAMES: dict[str, tuple[str, str]] = {
+    "see_board": ("查看考场", "see the board"),
+    "open_admission": ("开放登录", "open the log-in"),
+    "start_sitting": ("开考", "start the test"),
+    "postpone_sitting": ("推迟开考", "postpone the start"),
+    "suspend_attempts": ("暂停作答", "suspend"),
+    "resume_attempts": ("恢复作答", "resume"),
+    "collect_attempts": ("收取答卷", "collect"),
+    "send_message": ("发送消息", "send messages"),
+    "propose_extension": ("申请延时", "propose an extension"),
+    "decide_extension": ("批准延时", "decide an extension"),
+    "decide_extension_site": ("批准延时（考点方）", "decide an extension for the site"),
+    "decide_extension_body": ("批准延时（机构方）", "decide an extension for the body"),
+    "move_to_spare": ("更换考位", "move a candidate"),
+    "release_login": ("放行登录", "release a log-in"),
+    "record_attendance": ("登记缺考", "record attendance"),
+    "record_incident": ("记录考场情况", "record an incident"),
+    "decide_violation": ("裁定违纪", "decide a violation"),
+    "allow_early_leave": ("同意提前交卷", "allow early hand-in"),
+    "record_leave": ("登记临时离场", "record a leave"),
+    "close_sitting": ("结束场次", "close the sitting"),
+    "deliver_results": ("上报成果", "deliver results"),
+    "import_material": ("导入资料", "import"),
+    "set_up_seats": ("设置考位", "set up seats"),
+    "manage_staff": ("管理账号", "manage accounts"),
+    "see_scores": ("查看成绩", "see scores"),
+    "accept_late_saves": ("采纳迟到答案", "accept late answers"),
+}
+
 # Act → roles. R-DAY-8: chief examiner and inspector decide an extension; R-DAY-13: an exam officer stands
 # in as invigilator, technical support for inspector or technician; R-END-0: the technician closes alone.
 MAY: dict[str, frozenset[Role]] = {
@@ -65,10 +94,17 @@ MAY: dict[str, frozenset[Role]] = {
     "deliver_results": _CHIEFS | {Role.TECHNICIAN, Role.TECHNICAL_SUPPORT, Role.EXAM_OFFICER},
     "import_material": frozenset({Role.TECHNICIAN, Role.EXAM_OFFICER, Role.TECHNICAL_SUPPORT}) | _CHIEFS,
     "set_up_seats": frozenset({Role.TECHNICIAN, Role.EXAM_OFFICER, Role.TECHNICAL_SUPPORT}) | _CHIEFS,
-    "manage_staff": _CHIEFS | {Role.TECHNICIAN},
+    "manage_staff": _CHIEFS,
     "see_scores": _CHIEFS,
     "accept_late_saves": _CHIEFS | {Role.TECHNICAL_SUPPORT},
 }
+
+
+def not_allowed(role: Role, act: str) -> Forbidden:
+    """Make the refusal of an act, in words."""
+    role_zh, role_en = ROLE_NAMES[role]
+    act_zh, act_en = ACT_NAMES[act]
+    return Forbidden(NOT_ALLOWED, role=f"{role_zh} {role_en}", act_zh=act_zh, act_en=act_en)
 
 
 def may(role: Role, act: str) -> bool:

@@ -19,8 +19,8 @@ from station.domain.incident import (
     needs_body,
     side_of,
 )
-from station.domain.staff import NOT_ALLOWED, ROLE_NAMES, Role
-from station.errors import Forbidden, Invalid, Missing, Refused, problem
+from station.domain.staff import Role, not_allowed
+from station.errors import Invalid, Missing, Refused, problem
 from station.services import journal
 from station.store.models import Attempt, Candidate, Entry, Extension, Sitting, Staff, Subject
 from station.store.times import move_deadline
@@ -102,8 +102,7 @@ def decide_extensions(
     """
     side = side_of(Role(by.role))
     if not side:
-        role_zh, role_en = ROLE_NAMES[Role(by.role)]
-        raise Forbidden(NOT_ALLOWED, role=f"{role_zh} {role_en}", act="decide_extension")
+        raise not_allowed(Role(by.role), "decide_extension")
     found = list(
         db.scalars(select(Extension).where(Extension.id.in_(extension_ids)).order_by(Extension.id).with_for_update())
     )

@@ -19,8 +19,8 @@ from station.domain.sitting import (
     SittingState,
     may_start,
 )
-from station.domain.staff import NOT_ALLOWED, ROLE_NAMES, Role, may
-from station.errors import Forbidden, Invalid, Missing, Refused, problem
+from station.domain.staff import Role, may, not_allowed
+from station.errors import Invalid, Missing, Refused, problem
 from station.services import journal
 from station.store.models import (
     Attempt,
@@ -58,8 +58,7 @@ SITTING_HAS_NO_PAPER = problem(
 def check_may(person: Staff, act: str) -> None:
     """Refuse an act that the person's role may not do."""
     if not may(Role(person.role), act):
-        role_zh, role_en = ROLE_NAMES[Role(person.role)]
-        raise Forbidden(NOT_ALLOWED, role=f"{role_zh} {role_en}", act=act)
+        raise not_allowed(Role(person.role), act)
 
 
 def open_admission(db: Session, sitting_id: int, *, by: int, at: datetime) -> None:
