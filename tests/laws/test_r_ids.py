@@ -25,8 +25,6 @@ NOT_YET: dict[str, str] = {
     "R-ROOM-10": "Windows set-up and the readiness check are issues of their own",
     "R-FORM-1": "forms and reprints are an issue of their own",
     "R-DAY-1": "readiness reports of all PCs are part of the room check",
-    "R-DAY-12": "backup papers are an issue of their own",
-    "R-DAY-13": "who stands in for missing staff is recorded with the forms",
     "R-DAY-17": "the inspector's visits are recorded with the forms",
     "R-END-3": "backup and archive are an issue of their own",
 }
