@@ -16,6 +16,8 @@ from station.services import staging
 from station.store.models import Candidate, JournalEntry
 from tests.building import PLANNED, BuiltRoom
 
+NUMBER = "990101199901010014"
+MASKED = "990101********0014"
 OPTIONS = staging.Options(zone=ZoneInfo("Asia/Shanghai"))
 
 
@@ -33,8 +35,8 @@ def test_r_rost_3_a_photo_that_fits_two_masked_candidates_is_refused_and_none_co
     room: BuiltRoom, tmp_path: Path
 ):
     with room.changing() as db:
-        db.execute(update(Candidate).where(Candidate.id.in_([1, 2])).values(id_number="990101********0011"))
-    path = photo_archive(tmp_path, "990101199901010011")
+        db.execute(update(Candidate).where(Candidate.id.in_([1, 2])).values(id_number=MASKED))
+    path = photo_archive(tmp_path, NUMBER)
     with pytest.raises(StationError) as raised:
         staging.stage_file("photos", path, store=room.store, options=OPTIONS)
     assert raised.value.code == "photos_ambiguous"
@@ -44,9 +46,9 @@ def test_r_rost_3_a_photo_that_fits_two_masked_candidates_is_refused_and_none_co
 
 def test_r_rost_3_a_photo_that_fits_one_masked_candidate_is_theirs(room: BuiltRoom, tmp_path: Path):
     with room.changing() as db:
-        db.execute(update(Candidate).where(Candidate.id == 1).values(id_number="990101********0011"))
+        db.execute(update(Candidate).where(Candidate.id == 1).values(id_number=MASKED))
     staged = staging.stage_file(
-        "photos", photo_archive(tmp_path, "990101199901010011"), store=room.store, options=OPTIONS
+        "photos", photo_archive(tmp_path, NUMBER), store=room.store, options=OPTIONS
     )
     with room.store.reading() as db:
         entries = len(db.scalars(select(JournalEntry)).all())
