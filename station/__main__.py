@@ -241,13 +241,27 @@ def doctor(folder: Path, as_json: bool) -> None:
 )
 @click.option("--candidates", default=45, help="模拟考生数。How many simulated candidates.")
 @click.option("--database", default="", help="用此数据库而非 SQLite。A database URL instead of SQLite.")
-def demo(fast: bool, as_json: bool, folder: Path | None, candidates: int, database: str) -> None:
+@click.option("--auto-staff", is_flag=True, help="模拟工作人员自动主持。Simulated staff run the open day.")
+@click.option("--open", "open_browser", is_flag=True, help="打开浏览器。Open the pages in a browser.")
+def demo(
+    fast: bool,
+    as_json: bool,
+    folder: Path | None,
+    candidates: int,
+    database: str,
+    auto_staff: bool,
+    open_browser: bool,
+) -> None:
     """演示：上级平台、考站和 45 名模拟考生。Reference platform, station and simulated candidates."""
     from station.rehearsal import demo as rehearsal
 
     if fast:
         sys.exit(rehearsal.hold_fast_day(folder, candidates=candidates, database=database, as_json=as_json))
-    sys.exit(rehearsal.hold_open_day(folder, candidates=candidates, database=database))
+    sys.exit(
+        rehearsal.hold_open_day(
+            folder, candidates=candidates, database=database, auto_staff=auto_staff, open_browser=open_browser
+        )
+    )
 
 
 def _store(config: Config) -> Any:
