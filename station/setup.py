@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -183,12 +184,10 @@ def own_address() -> str:
 
 
 def _example() -> str:
-    """Find config.example.toml: beside the packages in a checkout, in the package when installed."""
-    here = Path(__file__).resolve().parent
-    for path in (here.parent / "config.example.toml", here / "config.example.toml"):
-        if path.is_file():
-            return path.read_text("utf-8")
-    raise FileNotFoundError("config.example.toml")
+    """Find config.example.toml: beside the packages in a checkout, under `share` when installed."""
+    checkout = Path(__file__).resolve().parent.parent / "config.example.toml"
+    installed = Path(sys.prefix) / "share" / "exam-station" / "config.example.toml"
+    return (checkout if checkout.is_file() else installed).read_text("utf-8")
 
 
 def _make_accounts(config: Config, invigilator_pc: str) -> tuple[tuple[str, Role, str], ...]:
