@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import mimetypes
 from collections.abc import Callable
 from datetime import datetime
 from functools import wraps
@@ -92,6 +93,9 @@ def candidate_only(edge: Edge, *, writes: bool = False) -> Callable[[View], View
 
 def install_guards(app: Flask, edge: Edge) -> None:
     """Deny routes without a guard, and turn every refusal into its JSON or page."""
+    # On Windows the registry may say that .js is plain text, and browsers then refuse our modules.
+    for ending, kind in ((".js", "text/javascript"), (".css", "text/css"), (".svg", "image/svg+xml")):
+        mimetypes.add_type(kind, ending)
 
     @app.before_request
     def deny_unguarded() -> None:
