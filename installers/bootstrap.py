@@ -6,7 +6,8 @@
 Needs Python 3.11 or later and nothing else: it makes `.venv` beside the source and installs the versions
 pinned in constraints.txt. Which package index and proxy are used is the machine's own pip setting.
 `test` also needs Debian packages; run by root it installs them, otherwise it says what an administrator
-must run. The exit status is that of the command, or 1 if the set-up failed.
+must run. Where npm is installed it fetches Chromium 109, too (chrome109.py beside this file). The exit
+status is that of the command, or 1 if the set-up failed.
 """
 
 import sys
@@ -31,6 +32,8 @@ import subprocess  # noqa: E402
 import venv  # noqa: E402
 from collections.abc import Callable, Sequence  # noqa: E402
 from pathlib import Path  # noqa: E402
+
+from chrome109 import fetch_chrome109  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
@@ -69,8 +72,9 @@ def demo(arguments: Sequence[str]) -> int:
 
 def test(arguments: Sequence[str]) -> int:
     """Run the static checks and the tests; pytest's closing line is the last line printed."""
-    missing = install_debian_packages()
+    missing = [install_debian_packages()]
     install_packages(extras=frozenset({"test"}))
+    missing.append(fetch_chrome109(VENV))
     checks = {
         "ruff": [program("ruff"), "check", "."],
         "mypy": [program("mypy")],
@@ -84,8 +88,8 @@ def test(arguments: Sequence[str]) -> int:
             failed.append(name)
     print("\n== pytest", flush=True)
     status, closing_line = run_and_keep_last_line([str(venv_python()), "-m", "pytest", *arguments])
-    if missing:
-        print(f"\n{missing}")
+    for sentence in filter(None, missing):
+        print(f"\n{sentence}")
     if failed:
         print(f"\nFailed before the tests: {', '.join(failed)}")
     print(closing_line, flush=True)
@@ -184,6 +188,7 @@ def missing_debian_packages() -> list[str]:
         "chromium": shutil.which("chromium") is not None,
         "postgresql": any(Path("/usr/lib/postgresql").glob("*/bin/initdb")),
         "fonts-noto-cjk": has_chinese_font(),
+        "libnss3": any(Path("/usr/lib").glob("*/libnss3.so")),  # for Chromium 109
         "iproute2": shutil.which("ip") is not None or Path("/sbin/ip").exists(),
     }
     return [package for package, is_there in present.items() if not is_there]

@@ -1,16 +1,42 @@
-"""One Chromium for all browser tests of a run; each PC in it has a profile of its own."""
+"""One Chromium of each version for all browser tests of a run; each PC in it has a profile of its own."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Playwright, sync_playwright
 
-from tests.browser.pages import launched
+from tests.browser.pages import CHROMIUM, CHROMIUM_109, launched
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what is marked `chrome109` twice: the candidate's way must work on the browser of Windows 7."""
+    if metafunc.definition.get_closest_marker("chrome109"):
+        versions = [pytest.param("current_chromium", id="current"), pytest.param("chromium_109", id="chrome109")]
+        metafunc.parametrize("chromium", versions, indirect=True)
+
+
+@pytest.fixture
+def chromium(request: pytest.FixtureRequest) -> Browser:
+    """Debian's current Chromium, or the version a test marked `chrome109` is run with."""
+    return request.getfixturevalue(getattr(request, "param", "current_chromium"))
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    with launched() as browser:
+def current_chromium(playwright: Playwright) -> Iterator[Browser]:
+    with launched(playwright, CHROMIUM, "Chromium (Debian package chromium)") as browser:
         yield browser
+
+
+@pytest.fixture(scope="session")
+def chromium_109(playwright: Playwright) -> Iterator[Browser]:
+    with launched(playwright, CHROMIUM_109, "Chromium 109 (bootstrap.py test fetches it where npm is)") as browser:
+        assert browser.version.startswith("109."), browser.version
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as running:
+        yield running

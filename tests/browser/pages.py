@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 
+from installers.chrome109 import program_in
 from tests.conftest import skip_for_want_of
+from tests.laws.sources import ROOT
 from tests.web.seating import SeatedRoom
 
 CHROMIUM = Path("/usr/bin/chromium")
+CHROMIUM_109 = program_in(ROOT / ".venv")
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -24,16 +27,15 @@ FLAGS = [
 
 
 @contextmanager
-def launched() -> Iterator[Browser]:
-    """Start Debian's Chromium without a window."""
-    if not CHROMIUM.exists():
-        skip_for_want_of("Chromium (Debian package chromium)")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        try:
-            yield browser
-        finally:
-            browser.close()
+def launched(playwright: Playwright, program: Path, name: str) -> Iterator[Browser]:
+    """Start a Chromium without a window."""
+    if not program.exists():
+        skip_for_want_of(name)
+    browser = playwright.chromium.launch(executable_path=str(program), args=FLAGS)
+    try:
+        yield browser
+    finally:
+        browser.close()
 
 
 class CandidatePc:

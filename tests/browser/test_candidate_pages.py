@@ -60,6 +60,7 @@ def workbook() -> dict[str, object]:
     return {"name": "推广方案.xlsx", "mimeType": "application/octet-stream", "buffer": content.getvalue()}
 
 
+@pytest.mark.chrome109
 def test_r_day_2_from_log_in_to_the_paper(room: SeatedRoom, chromium: Browser) -> None:
     room.admit()
     pc = CandidatePc(chromium, room, 1)
@@ -87,6 +88,7 @@ def test_r_day_2_from_log_in_to_the_paper(room: SeatedRoom, chromium: Browser) -
     pc.context.close()
 
 
+@pytest.mark.chrome109
 def test_every_kind_of_item_is_answered_and_the_same_after_a_reload(room: SeatedRoom, pc: CandidatePc) -> None:
     page = pc.page
     pc.item("c1").get_by_text("选项B").click()
@@ -127,6 +129,7 @@ def test_every_kind_of_item_is_answered_and_the_same_after_a_reload(room: Seated
     assert answers(room) == held
 
 
+@pytest.mark.chrome109
 def test_the_keyboard_alone_answers_flags_and_moves(room: SeatedRoom, pc: CandidatePc) -> None:
     page = pc.page
     page.keyboard.press("Alt+n")
@@ -166,6 +169,7 @@ def test_an_option_can_be_cleared_and_an_earlier_version_taken_back(room: Seated
     wait_for_answer(room, "w1", {"base": {"string": "第一稿"}})
 
 
+@pytest.mark.chrome109
 def test_with_the_server_away_editing_goes_on_and_the_queue_follows(room: SeatedRoom, pc: CandidatePc) -> None:
     text = pc.item("w2").locator("textarea")
     text.fill("断网之前")
@@ -183,6 +187,7 @@ def test_with_the_server_away_editing_goes_on_and_the_queue_follows(room: Seated
     pc.wait_saved()
 
 
+@pytest.mark.chrome109
 def test_what_was_queued_when_the_browser_died_is_sent_by_the_next_load(room: SeatedRoom, pc: CandidatePc) -> None:
     room.hang_up()
     pc.item("c1").get_by_text("选项C").click()
@@ -340,6 +345,7 @@ def test_past_the_local_end_nobody_is_locked_out_while_the_server_is_away(room: 
         assert db.get_one(Attempt, 1).late_count == 0
 
 
+@pytest.mark.chrome109
 def test_r_day_4_the_hand_in_dialog_lists_what_is_open_and_says_why_not_yet(
     room: SeatedRoom, pc: CandidatePc
 ) -> None:

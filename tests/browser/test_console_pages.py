@@ -98,6 +98,7 @@ def begin(room: BuiltRoom, seats: int = 8) -> None:
             room.edge.presence.mark(candidate_id, room.clock.now())
 
 
+@pytest.mark.chrome109
 def test_the_whole_room_fits_on_one_screen_in_calm_and_with_long_names(console, room, size):
     console.page.set_viewport_size(size)
     begin(room, SEATS)
@@ -110,6 +111,7 @@ def test_the_whole_room_fits_on_one_screen_in_calm_and_with_long_names(console, 
     assert console.tile("3").evaluate("tile => tile.scrollWidth - tile.clientWidth") <= 0
 
 
+@pytest.mark.chrome109
 def test_r_rost_2_trouble_stands_first_and_a_wrong_seat_is_released_from_there(console, room):
     begin(room)
     room.log_in(room.tickets[9], seat="46")
@@ -176,7 +178,7 @@ def test_an_extension_left_half_way_waits_in_the_list_of_those_to_confirm(consol
     console.tile("1").click()
     console.press("延长时间")
     console.press("提出延时申请")
-    expect(console.page.locator("dialog")).to_contain_text("巡考员")
+    expect(console.page.locator("dialog h2")).to_have_text("巡考员（或机构技术支持）确认延时")
     console.page.keyboard.press("Escape")
     request = console.page.locator(".request")
     expect(request).to_contain_text("✓ 主考")

@@ -44,7 +44,8 @@ def project(tmp_path):
     """A project with the station's file names and nothing in it."""
     folder = tmp_path / "with a space"
     (folder / "installers").mkdir(parents=True)
-    shutil.copy(BOOTSTRAP, folder / "installers")
+    for module in (BOOTSTRAP, BOOTSTRAP.with_name("chrome109.py")):
+        shutil.copy(module, folder / "installers")
     (folder / "pyproject.toml").write_text(PROJECT, encoding="utf-8")
     (folder / "station_stand_in.py").write_text(PROGRAM, encoding="utf-8")
     pins = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
