@@ -63,7 +63,7 @@ class SimulatedCandidate(threading.Thread):
         except Exception as error:  # whatever it is, the day must tell of it
             self.notebook.note("fault", ticket=self.member.ticket_number, text=f"{type(error).__name__}: {error}")
 
-    def pause(self, station_s: float = 60.0, *, least: float = 0.15) -> None:
+    def pause(self, station_s: float = 60.0, *, least: float = 0.1) -> None:
         """Wait a little, as a person or a page does."""
         self.stop.wait(self.clock.short_s(station_s, least=least))
 
@@ -77,9 +77,12 @@ class SimulatedCandidate(threading.Thread):
             return False
         self._log_in()
         entry_id = self._confirm(sitting)
-        if entry_id is None or not self.clock.wait(sitting.planned_start_at, self.stop):
+        begins_at = sitting.planned_start_at + timedelta(seconds=self.random.uniform(5, 25))
+        if entry_id is None or not self.clock.wait(begins_at, self.stop):
             return False
         attempt_id = self._until_let(lambda: self.line.post("/api/enter", {"entry_id": entry_id}))["attempt_id"]
+        # On a fast clock a second of waiting for others' papers would make half the room late.
+        self.stop.wait(self.random.uniform(0.3, 1.0))
         page = self._open_page(sitting, attempt_id)
         self._answer(sitting, page, part)
         self._end(sitting, page)
@@ -224,7 +227,8 @@ class SimulatedCandidate(threading.Thread):
             if self.member.leaves_early and may_leave and page.state == "answering":
                 self.line.post("/api/hand_in", {"attempt_id": page.attempt_id})
                 continue
-            self.pause(90, least=0.4)
+            is_over = self.clock.now() >= page.deadline_at
+            self.pause(20 if is_over else 120)
 
     def _me(self) -> dict[str, Any]:
         me: dict[str, Any] = self._until_let(lambda: self.line.get("/api/me"))

@@ -45,11 +45,11 @@ def hold_fast_day(folder: Path | None, *, candidates: int, database: str, as_jso
         try:
             outcome = day.hold()
         except KeyboardInterrupt:
-            click.echo("已中断，正在停止各程序。Interrupted; stopping every program.", err=True)
+            click.echo(f"已中断，正在停止各程序。Interrupted; stopping every program. {place}", err=True)
             return INTERRUPTED
         except (StationError, SyncError, AnswerRefused, *LOST) as error:
             outcome = day.outcome
-            outcome.wrong.append(_sentence(error))
+            outcome.wrong.append(_sentence(_cause(error, premises)))
         finally:
             premises.close()
     _report(outcome, place, as_json=as_json)
@@ -76,6 +76,9 @@ def hold_open_day(
             day.hold(auto_staff=auto_staff, open_browser=open_browser)
         except KeyboardInterrupt:
             click.echo("正在停止…… Stopping …")
+        except (AnswerRefused, *LOST) as error:
+            click.echo(f"✗ {_sentence(_cause(error, premises))}", err=True)
+            return 1
         finally:
             premises.close()
     click.echo(f"数据保留在 kept in: {place}")
@@ -123,6 +126,15 @@ def _report(outcome: Outcome, place: Path, *, as_json: bool) -> None:
         click.echo(f"未通过。数据与日志保留在 Failed; data and logs are in: {place}")
     if as_json:
         click.echo(json.dumps(shown, ensure_ascii=False))
+
+
+def _cause(error: Exception, premises: Premises) -> Exception:
+    """Name the program that broke down, where a lost line was only what came of it."""
+    try:
+        premises.check_programs()
+    except StationError as breakdown:
+        return breakdown
+    return error
 
 
 def _sentence(error: Exception) -> str:

@@ -61,6 +61,8 @@ class OpenDay:
     def _show(self, stage: Stage, candidate_url: str, staff_url: str, *, auto_staff: bool) -> None:
         free = stage.day.candidates[-1]
         local = stage.config.zone
+        taken = {member.spare_path for member in stage.script.cast}
+        spares = [seat for seat in stage.day.spare_seats if stage.seat_paths[seat] not in taken]
         lines = [
             "",
             f"计划开考 planned start:  理论 {stage.day.theory_start_at.astimezone(local):%H:%M}，"
@@ -70,7 +72,7 @@ class OpenDay:
             f"  1. 打开考位链接 open the seat link: {candidate_url}{stage.seat_paths[free.seat]}",
             f"  2. 准考证号 ticket number: {free.ticket_number}    口令 password: {free.ticket_number[-6:]}",
             "备用机 spare seats:",
-            *(f"  {seat} 号: {candidate_url}{stage.seat_paths[seat]}" for seat in stage.day.spare_seats),
+            *(f"  {seat} 号: {candidate_url}{stage.seat_paths[seat]}" for seat in spares),
             "",
             f"监考台 staff app: {staff_url}/    （首次登录须改口令 / change the password at first log-in）",
             *(
@@ -99,17 +101,12 @@ class OpenDay:
         def say(zh: str, en: str) -> None:
             self._tell(f"[{clock.now().astimezone(stage.config.zone):%H:%M:%S}] {zh}  {en}")
 
-        run_day(team, clock, say, check=self._check)
+        run_day(team, clock, say, check=self.premises.check_programs)
 
     def _keep_running(self) -> None:
         never = threading.Event()
         while not never.wait(1.0):
-            self._check()
-
-    def _check(self) -> None:
-        for child in self.premises.children:
-            if child.process.poll() not in {None, 0}:
-                child.check_alive()
+            self.premises.check_programs()
 
 
 def _suggestions(*, auto_staff: bool) -> list[str]:

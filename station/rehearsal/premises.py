@@ -64,11 +64,6 @@ class Child:
             time.sleep(0.1)
         raise Unsound(CHILD_FAILED, name=self.name, log=self.log)
 
-    def check_alive(self) -> None:
-        """Refuse to go on when the program has ended by itself."""
-        if self.process.poll() is not None:
-            raise Unsound(CHILD_FAILED, name=self.name, log=self.log)
-
     def check_ended_well(self, *, timeout_s: float) -> None:
         """Wait for the program's end; refuse when it does not come or is not a good one."""
         try:
@@ -141,6 +136,12 @@ class Premises:
             arguments += ["--rehearsal-scale", str(scale), "--rehearsal-start", starts_at.isoformat()]
         candidate, staff = self.start("station", arguments).ports(2)
         return candidate, staff
+
+    def check_programs(self) -> None:
+        """Refuse to go on when a program has broken down; one that has finished its work is fine."""
+        for child in self.children:
+            if child.process.poll() not in {None, 0}:
+                raise Unsound(CHILD_FAILED, name=child.name, log=child.log)
 
     def close(self) -> None:
         """End every program that is still running, the youngest first."""

@@ -216,7 +216,9 @@ def _compare_decisions(proof: SittingProof, result: Row, cast: Sequence[CastMemb
     granted = [row for row in result["extensions"] if row["state"] == "granted"]
     moves = {row["entry_id"] for row in result["seat_moves"]}
     late = {row["ticket_number"] for row in result["attempts"] if row["attendance"] == "late"}
-    proof.absent, proof.late = len(result["absent"]), len(late)
+    # Whom the subject before has shifted enters a minute of the fast clock later; that is no coming late.
+    shifted = {row["ticket_number"] for row in result["attempts"] if row["shift_s"]}
+    proof.absent, proof.late = len(result["absent"]), len(late - shifted)
     proof.extended, proof.moved = len(granted), len(moves)
     if {row["ticket_number"] for row in result["absent"]} != absent:
         proof.wrong.append("缺考名单不一致 absent list differs")
