@@ -14,9 +14,10 @@ from sqlalchemy.orm import Session
 
 from station.domain.attempt import ENDED
 from station.domain.roster import initial_password
-from station.domain.sitting import SittingState
+from station.domain.sitting import SITTING_STATE_WRONG, STATE_NAMES, SittingState
 from station.errors import Forbidden, Missing, Refused, Unauthenticated, problem
 from station.services import journal
+from station.store.locking import lock_entries, lock_row
 from station.store.models import (
     Attempt,
     Attendance,
@@ -138,16 +139,17 @@ def log_in(
     2. The entry that counts is the candidate's open one, else the next; none open: `no_sitting_now`.
     3. At another seat than the entry's the log-in waits for an invigilator (R-ROST-2), and so it does on a PC
        that was given no seat, unless `admit_unlinked`.
-    4. Earlier log-ins end; if one was on another PC, the board and the other page are told.
+    4. Earlier log-ins end; if one was on another PC, the board and the other page are told. One that waits ends
+       nobody's before its release: else any neighbour could stop a candidate by guessing the password.
     """
-    candidate = db.scalars(select(Candidate).where(Candidate.ticket_number == ticket_number)).one_or_none()
-    expected = initial_password(ticket_number)
-    if candidate is None or not hmac.compare_digest(expected.encode(), password.encode()):
-        raise Unauthenticated(WRONG_LOGIN)
-    entry, seat = _entry_to_sit(db, candidate, at=at)
+    candidate = check_password(db, ticket_number, password)
+    lock_row(db, Candidate, candidate.id)  # of two log-ins at once the second replaces the first
+    entry, seat = _entry_to_sit(db, candidate)
     here = db.get(Seat, workstation.seat_id) if workstation is not None else None
     waits = not admit_unlinked if here is None else here.id != seat.id
-    _end_other_logins(db, candidate, entry, workstation=workstation, here=here, at=at)
+    if workstation is not None and not waits:
+        workstation.state = WorkstationState.IN_USE
+    _end_other_logins(db, candidate, entry, workstation=workstation, here=here, at=at, only_waiting=waits)
     token = secrets.token_urlsafe(32)
     login = CandidateLogin(
         token_hash=token_hash(token),
@@ -166,15 +168,26 @@ def log_in(
         journal.append(db, "login_waits", at=at, seat=here_number, own_seat=seat.number, **where)  # type: ignore[arg-type]
     else:
         journal.append(db, "candidate_logged_in", at=at, seat=seat.number, **where)  # type: ignore[arg-type]
-        if workstation is not None:
-            workstation.state = WorkstationState.IN_USE
     return LoggedIn(token, login.id, candidate.id, waits)
+
+
+def check_password(db: Session, ticket_number: str, password: str) -> Candidate:
+    """Find the candidate whose password this is, or refuse; changes nothing."""
+    candidate = db.scalars(select(Candidate).where(Candidate.ticket_number == ticket_number)).one_or_none()
+    expected = initial_password(ticket_number)
+    if candidate is None or not hmac.compare_digest(expected.encode(), password.encode()):
+        raise Unauthenticated(WRONG_LOGIN)
+    return candidate
+
+
+def is_ticket_known(db: Session, ticket_number: str) -> bool:
+    """Say whether a ticket number is a candidate's."""
+    return db.scalars(select(Candidate.id).where(Candidate.ticket_number == ticket_number)).one_or_none() is not None
 
 
 def record_failed_login(db: Session, ticket_number: str, *, address: str, at: datetime) -> None:
     """Put a wrong password for a known ticket number into the journal."""
-    known = db.scalars(select(Candidate.id).where(Candidate.ticket_number == ticket_number)).one_or_none()
-    if known is not None:
+    if is_ticket_known(db, ticket_number):
         journal.append(db, "candidate_login_failed", at=at, ticket=ticket_number, address=address)
 
 
@@ -226,13 +239,22 @@ def entry_of(db: Session, entry_id: int, candidate_id: int) -> Entry:
 
 
 def release_login(db: Session, login_id: int, *, by: int, at: datetime) -> None:
-    """Let a candidate work at the seat where they logged in; releasing twice changes nothing."""
-    login = db.get(CandidateLogin, login_id)
+    """Let a candidate work at the seat where they logged in, and nowhere else; releasing twice changes nothing."""
+    login = lock_row(db, CandidateLogin, login_id)
     if login is None or login.ended_at is not None:
         raise Missing(ENTRY_UNKNOWN)
     if login.released_at is not None:
         return
     login.released_at, login.released_by = at, by
+    db.execute(
+        update(CandidateLogin)
+        .where(
+            CandidateLogin.candidate_id == login.candidate_id,
+            CandidateLogin.id != login.id,
+            CandidateLogin.ended_at.is_(None),
+        )
+        .values(ended_at=at, ended_reason="replaced")
+    )
     candidate = db.get_one(Candidate, login.candidate_id)
     journal.append(db, "login_released", at=at, by=by, name=candidate.name, seat=_seat_number(db, login))
 
@@ -299,15 +321,25 @@ def _seat_number(db: Session, login: CandidateLogin) -> str:
 
 
 def _entries(db: Session, entry_ids: Sequence[int]) -> list[Entry]:
-    found = list(db.scalars(select(Entry).where(Entry.id.in_(entry_ids))))
+    """Lock the entries whose attendance is to change; refused once a sitting is closed and its package on the way."""
+    sitting_ids = sorted(set(db.scalars(select(Entry.sitting_id).where(Entry.id.in_(entry_ids)))))
+    for sitting in (lock_row(db, Sitting, one) for one in sitting_ids):
+        if sitting is not None and sitting.state in {SittingState.CLOSED, SittingState.DELIVERED}:
+            state_zh, state = STATE_NAMES[SittingState(sitting.state)]
+            raise Refused(SITTING_STATE_WRONG, state_zh=state_zh, state=state, act_zh="更改出缺勤", act="changed")
+    found = lock_entries(db, entry_ids)
     if len(found) != len(set(entry_ids)):
         raise Missing(ENTRY_UNKNOWN)
     return found
 
 
-def _entry_to_sit(db: Session, candidate: Candidate, *, at: datetime) -> tuple[Entry, Seat]:
-    """Choose the entry that a log-in now is for: the first that is open to log in and not yet ended."""
+def _entry_to_sit(db: Session, candidate: Candidate) -> tuple[Entry, Seat]:
+    """Choose the entry that a log-in now is for: the first that is open to log in and not yet ended.
+
+    Who was absent from one subject may sit the next, also while the first still runs.
+    """
     upcoming: Sitting | None = None
+    is_absent = False
     for entry, sitting in entries_of(db, candidate.id):
         if sitting.state == SittingState.PLANNED:
             upcoming = upcoming or sitting
@@ -318,8 +350,11 @@ def _entry_to_sit(db: Session, candidate: Candidate, *, at: datetime) -> tuple[E
             if ended is not None:
                 continue
             if entry.attendance == Attendance.ABSENT:
-                raise Refused(RECORDED_ABSENT)
+                is_absent = True
+                continue
             return entry, db.get_one(Seat, entry.seat_id)
+    if is_absent:
+        raise Refused(RECORDED_ABSENT)
     next_zh = next_en = ""
     if upcoming is not None:
         room = db.get_one(Room, upcoming.room_id).name
@@ -329,13 +364,22 @@ def _entry_to_sit(db: Session, candidate: Candidate, *, at: datetime) -> tuple[E
 
 
 def _end_other_logins(
-    db: Session, candidate: Candidate, entry: Entry, *, workstation: Workstation | None, here: Seat | None, at: datetime
+    db: Session,
+    candidate: Candidate,
+    entry: Entry,
+    *,
+    workstation: Workstation | None,
+    here: Seat | None,
+    at: datetime,
+    only_waiting: bool,
 ) -> None:
     live = db.scalars(
         select(CandidateLogin).where(CandidateLogin.candidate_id == candidate.id, CandidateLogin.ended_at.is_(None))
     ).all()
     elsewhere = False
     for login in live:
+        if only_waiting and login.released_at is not None:
+            continue
         login.ended_at, login.ended_reason = at, "replaced"
         elsewhere = elsewhere or login.workstation_id != (workstation.id if workstation else None)
     if elsewhere:

@@ -24,6 +24,7 @@ from station.errors import Missing, Refused, problem
 from station.services import journal
 from station.store.answers import current_answers as current_answers
 from station.store.answers import highest_saves as highest_saves
+from station.store.locking import lock_attempts, lock_row
 from station.store.models import (
     Attempt,
     Attendance,
@@ -39,7 +40,7 @@ from station.store.models import (
     WorkstationState,
     milliseconds,
 )
-from station.store.times import move_deadline
+from station.store.times import move_deadline, stood_still
 
 # Who enters within this many minutes of the start has clicked slowly, not come late.
 LATE_FROM_MIN = 2
@@ -72,13 +73,19 @@ def open_attempt(db: Session, entry: Entry, *, at: datetime) -> Attempt:
     """Open the paper for an entry, or find the attempt that was opened before.
 
     1. The sitting runs, the identity is confirmed, the candidate's subject before has ended.
-    2. Not later than the entry cut-off (R-DAY-3), which a late end of the subject before shifts (R-DAY-14).
+    2. Not later than the entry cut-off (R-DAY-3), which a late end of the subject before shifts (R-DAY-14),
+       and so does every stretch in which the whole sitting stood still (R-DAY-9).
     3. The deadline counts from the sitting's start: who comes late gets nothing extra.
     """
     existing = db.scalars(select(Attempt).where(Attempt.entry_id == entry.id)).one_or_none()
     if existing is not None:
         return existing
-    sitting = db.get_one(Sitting, entry.sitting_id)
+    sitting = lock_row(db, Sitting, entry.sitting_id)
+    assert sitting is not None
+    lock_row(db, Entry, entry.id)
+    existing = db.scalars(select(Attempt).where(Attempt.entry_id == entry.id)).one_or_none()
+    if existing is not None:  # opened in another tab meanwhile
+        return existing
     if sitting.state == SittingState.SUSPENDED:
         raise Refused(SITTING_PAUSED)
     if sitting.state != SittingState.RUNNING or sitting.started_at is None:
@@ -89,7 +96,8 @@ def open_attempt(db: Session, entry: Entry, *, at: datetime) -> Attempt:
         raise Refused(NO_PAPER)
     subject = db.get_one(Subject, sitting.subject_id)
     shift_s = shift_after(_end_of_subject_before(db, entry, sitting), sitting.started_at)
-    if not may_enter(sitting.started_at, subject.entry_cutoff_min, at, shift_s=shift_s):
+    stood_still_s = stood_still(db, sitting.id, since=sitting.started_at + timedelta(seconds=shift_s))
+    if not may_enter(sitting.started_at, subject.entry_cutoff_min, at, shift_s=shift_s + stood_still_s):
         raise Refused(ENTRY_CLOSED, cutoff_min=subject.entry_cutoff_min)
     attempt = Attempt(
         entry_id=entry.id,
@@ -102,7 +110,7 @@ def open_attempt(db: Session, entry: Entry, *, at: datetime) -> Attempt:
     )
     db.add(attempt)
     move_deadline(db, attempt)
-    _journal_entry_into(db, entry, sitting, shift_s=shift_s, at=at)
+    _journal_entry_into(db, entry, sitting, shift_s=shift_s, stood_still_s=stood_still_s, at=at)
     return attempt
 
 
@@ -118,10 +126,14 @@ def issue_place(db: Session, attempt: Attempt, login: CandidateLogin, *, at: dat
 def hand_in(db: Session, attempt: Attempt, *, at: datetime) -> str:
     """Hand in for the candidate and give the receipt code; handing in twice gives the same code.
 
-    Before the end it needs the last minutes of the subject's policy and the chief examiner's consent (R-DAY-4).
+    Not while suspended, as the time stands still. Before the end it needs the last minutes of the
+    subject's policy and the chief examiner's consent (R-DAY-4).
     """
+    lock_attempts(db, [attempt])
     if attempt.state in ENDED:
         return attempt.receipt_code
+    if attempt.state == AttemptState.SUSPENDED:
+        raise Refused(SITTING_PAUSED)
     entry = db.get_one(Entry, attempt.entry_id)
     subject = _subject_of(db, entry)
     if at < attempt.deadline_at:
@@ -143,25 +155,22 @@ def collect_attempts(
 
     Returns how many were collected now.
     """
-    collected = 0
-    for attempt in attempts:
-        if attempt.state in ENDED:
-            continue
+    open_ones = [attempt for attempt in lock_attempts(db, attempts) if attempt.state not in ENDED]
+    for attempt in open_ones:
         _end(db, attempt, AttemptState.COLLECTED, at=at, by=by)
-        _journal_end(db, attempt, "collected" if by is None else "collected_by_staff", at=at, by=by, reason=reason)
-        collected += 1
-    return collected
+    event = "collected" if by is None else "collected_by_staff"
+    for attempt in open_ones:
+        _journal_end(db, attempt, event, at=at, by=by, reason=reason)
+    return len(open_ones)
 
 
 def collect_due(db: Session, *, at: datetime) -> int:
     """Collect every attempt whose deadline has come; suspended ones wait."""
     due = db.scalars(
-        select(Attempt)
-        .where(Attempt.state == AttemptState.ANSWERING, Attempt.deadline_at <= at)
-        .order_by(Attempt.id)
-        .with_for_update()
+        select(Attempt).where(Attempt.state == AttemptState.ANSWERING, Attempt.deadline_at <= at).order_by(Attempt.id)
     ).all()
-    return collect_attempts(db, due, at=at)
+    still_due = [one for one in lock_attempts(db, due) if one.state == AttemptState.ANSWERING and one.deadline_at <= at]
+    return collect_attempts(db, still_due, at=at)
 
 
 def earlier_revisions(db: Session, attempt_id: int, item_id: str) -> list[Revision]:
@@ -289,14 +298,16 @@ def _end_of_subject_before(db: Session, entry: Entry, sitting: Sitting) -> datet
     return attempt.ended_at
 
 
-def _journal_entry_into(db: Session, entry: Entry, sitting: Sitting, *, shift_s: int, at: datetime) -> None:
+def _journal_entry_into(
+    db: Session, entry: Entry, sitting: Sitting, *, shift_s: int, stood_still_s: int, at: datetime
+) -> None:
     assert sitting.started_at is not None
     name, seat = db.get_one(Candidate, entry.candidate_id).name, db.get_one(Seat, entry.seat_id).number
     where = {"at": at, "sitting_id": sitting.id, "entry_id": entry.id, "name": name}
     journal.append(db, "paper_opened", seat=seat, **where)  # type: ignore[arg-type]
     if shift_s:
         journal.append(db, "late_start_shifted", seconds=shift_s, **where)  # type: ignore[arg-type]
-    late = late_minutes(sitting.started_at, at, shift_s=shift_s)
+    late = late_minutes(sitting.started_at, at, shift_s=shift_s + stood_still_s)
     if late > LATE_FROM_MIN:
         entry.attendance, entry.late_min = Attendance.LATE, late
         journal.append(db, "came_late", minutes=late, **where)  # type: ignore[arg-type]

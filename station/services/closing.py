@@ -13,6 +13,7 @@ from station.domain.incident import ExtensionState
 from station.domain.sitting import SITTING_STATE_WRONG, SITTING_UNKNOWN, STATE_NAMES, SittingState
 from station.errors import Missing, Refused, problem
 from station.services import journal
+from station.store.locking import lock_row
 from station.store.models import (
     Attempt,
     Attendance,
@@ -54,7 +55,7 @@ def closing_list(db: Session, sitting_id: int) -> list[ClosingPoint]:
 
 def close_sitting(db: Session, sitting_id: int, *, by: int, at: datetime) -> None:
     """Close; refused while a blocking point stands. From here results are marked and packed."""
-    sitting = db.get(Sitting, sitting_id)
+    sitting = lock_row(db, Sitting, sitting_id)  # from here nobody opens the paper any more
     if sitting is None:
         raise Missing(SITTING_UNKNOWN)
     blocking = [point for point in closing_list(db, sitting_id) if point.blocking]

@@ -22,6 +22,7 @@ from station.domain.incident import (
 from station.domain.staff import Role, not_allowed
 from station.errors import Invalid, Missing, Refused, problem
 from station.services import journal
+from station.store.locking import lock_attempts, to_change
 from station.store.models import Attempt, Candidate, Entry, Extension, Sitting, Staff, Subject
 from station.store.times import move_deadline
 
@@ -50,7 +51,7 @@ def propose_extension(
     Attempts that have ended are left out; refused when none is left.
     """
     check_extension(seconds=seconds, reason_kind=reason_kind, reason=reason)
-    open_ones = [attempt for attempt in attempts if attempt.state not in ENDED]
+    open_ones = [attempt for attempt in lock_attempts(db, attempts) if attempt.state not in ENDED]
     if not open_ones:
         raise Invalid(NOBODY_TO_EXTEND)
     text = reason.strip() or EXTENSION_REASONS[reason_kind][0]
@@ -103,9 +104,15 @@ def decide_extensions(
     side = side_of(Role(by.role))
     if not side:
         raise not_allowed(Role(by.role), "decide_extension")
-    found = list(
-        db.scalars(select(Extension).where(Extension.id.in_(extension_ids)).order_by(Extension.id).with_for_update())
+    chosen = select(Extension).where(Extension.id.in_(extension_ids)).order_by(Extension.id)
+    # The attempts first: whoever changes one waits here, and finds the request decided.
+    lock_attempts(
+        db,
+        db.scalars(
+            select(Attempt).where(Attempt.id.in_(chosen.with_only_columns(Extension.attempt_id).order_by(None)))
+        ),
     )
+    found = list(db.scalars(to_change(chosen, Extension)))
     if not found or len(found) != len(set(extension_ids)):
         raise Missing(EXTENSION_UNKNOWN)
     return sum(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TypeVar
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -22,6 +21,7 @@ from station.domain.sitting import (
 from station.domain.staff import Role, may, not_allowed
 from station.errors import Invalid, Missing, Refused, problem
 from station.services import journal
+from station.store.locking import lock_attempts, lock_attempts_of, lock_entries, lock_row
 from station.store.models import (
     Attempt,
     Candidate,
@@ -35,8 +35,6 @@ from station.store.models import (
     Subject,
 )
 from station.store.times import move_deadline
-
-_T = TypeVar("_T")
 
 SEAT_TAKEN = problem(
     "seat_taken", "考位 {seat} 已安排其他考生，请另选备用机。", "Seat {seat} is taken; choose another."
@@ -69,7 +67,7 @@ def open_admission(db: Session, sitting_id: int, *, by: int, at: datetime) -> No
 
 def start_sitting(db: Session, sitting_id: int, *, by: int, at: datetime) -> None:
     """Start: never before the planned (or postponed) time (R-DAY-15)."""
-    sitting = sitting_of(db, sitting_id)
+    sitting = _locked(db, sitting_id)
     subject = db.get_one(Subject, sitting.subject_id)
     if sitting.paper_id is None:
         raise Refused(SITTING_HAS_NO_PAPER, subject=subject.name)
@@ -83,7 +81,7 @@ def start_sitting(db: Session, sitting_id: int, *, by: int, at: datetime) -> Non
 
 def postpone_sitting(db: Session, sitting_id: int, *, minutes: int, reason: str, by: int, at: datetime) -> None:
     """Put the planned start off by so many more minutes, before it has started."""
-    sitting = sitting_of(db, sitting_id)
+    sitting = _locked(db, sitting_id)
     if sitting.state not in {SittingState.PLANNED, SittingState.ADMITTING}:
         raise _wrong_state(sitting, ("推迟", "postponed"))
     if not reason.strip() or not 1 <= minutes <= 600:
@@ -100,7 +98,7 @@ def suspend_sitting(db: Session, sitting_id: int, *, reason: str, by: int, at: d
     db.refresh(sitting)
     sitting.suspended_at, sitting.suspended_reason = at, reason
     db.add(Interruption(sitting_id=sitting_id, kind="suspension", reason=reason, began_at=at, began_by=by))
-    for attempt in attempts_of(db, sitting_id):
+    for attempt in lock_attempts_of(db, sitting_id):
         if attempt.state == AttemptState.ANSWERING:
             attempt.state = AttemptState.SUSPENDED
     journal.append(db, "sitting_suspended", at=at, by=by, sitting_id=sitting_id, reason=reason)
@@ -108,12 +106,13 @@ def suspend_sitting(db: Session, sitting_id: int, *, reason: str, by: int, at: d
 
 def resume_sitting(db: Session, sitting_id: int, *, by: int, at: datetime) -> None:
     """Go on where it stopped: the suspension is given back to everybody (also after a long outage, R-DAY-9)."""
-    sitting = sitting_of(db, sitting_id)
+    sitting = _locked(db, sitting_id)
     if sitting.suspended_at is not None and at < sitting.suspended_at:
         raise Refused(CLOCK_IN_DOUBT, last=f"{sitting.suspended_at:%Y-%m-%d %H:%M:%S} UTC")
     _change_sitting(db, sitting_id, {SittingState.SUSPENDED}, SittingState.RUNNING, act=("恢复", "resumed"))
     db.refresh(sitting)
     sitting.suspended_at, sitting.suspended_reason = None, ""
+    attempts = lock_attempts_of(db, sitting_id)
     _close_interruptions(db, sitting_id, attempt_id=None, by=by, at=at)
     held = set(
         db.scalars(
@@ -124,7 +123,7 @@ def resume_sitting(db: Session, sitting_id: int, *, by: int, at: datetime) -> No
             )
         )
     )
-    for attempt in attempts_of(db, sitting_id):
+    for attempt in attempts:
         if attempt.state == AttemptState.SUSPENDED and attempt.id not in held:
             attempt.state = AttemptState.ANSWERING
         if attempt.state in OPEN:
@@ -136,7 +135,7 @@ def suspend_attempts(db: Session, attempts: Sequence[Attempt], *, reason: str, b
     """Suspend chosen candidates; who is suspended or has ended already is left alone. Returns how many."""
     check_text(reason)
     changed = 0
-    for attempt in _chosen(attempts):
+    for attempt in _chosen(db, attempts):
         if attempt.state != AttemptState.ANSWERING:
             continue
         attempt.state = AttemptState.SUSPENDED
@@ -162,7 +161,7 @@ def resume_attempts(db: Session, attempts: Sequence[Attempt], *, by: int, at: da
     In a suspended sitting they go on waiting for the sitting.
     """
     changed = 0
-    for attempt in _chosen(attempts):
+    for attempt in _chosen(db, attempts):
         if attempt.state != AttemptState.SUSPENDED:
             continue
         entry, name = _entry_and_name(db, attempt)
@@ -181,6 +180,7 @@ def resume_attempts(db: Session, attempts: Sequence[Attempt], *, by: int, at: da
 def terminate_attempt(db: Session, attempt: Attempt, *, reason: str, by: int, at: datetime) -> None:
     """Terminate the test of a candidate (R-DAY-11); every answer is kept."""
     check_text(reason)
+    lock_attempts(db, [attempt])
     entry, name = _entry_and_name(db, attempt)
     if attempt.state in ENDED:
         raise Refused(ENTRY_ENDED, name=name)
@@ -196,6 +196,8 @@ def move_to_spare(db: Session, entry: Entry, new_seat: Seat, *, reason: str, by:
     """
     check_text(reason)
     sitting = db.get_one(Sitting, entry.sitting_id)
+    lock_entries(db, [entry.id])
+    lock_row(db, Seat, new_seat.id)  # of two moves to one seat the second finds it taken
     if new_seat.room_id != sitting.room_id:
         raise Missing(SEAT_UNKNOWN)
     taken = db.scalars(
@@ -231,18 +233,6 @@ def move_to_spare(db: Session, entry: Entry, new_seat: Seat, *, reason: str, by:
         reason=reason,
     )
     return move
-
-
-def attempts_of(db: Session, sitting_id: int) -> list[Attempt]:
-    """List all attempts of a sitting."""
-    return list(
-        db.scalars(
-            select(Attempt)
-            .join(Entry, Entry.id == Attempt.entry_id)
-            .where(Entry.sitting_id == sitting_id)
-            .order_by(Attempt.id)
-        )
-    )
 
 
 def sitting_of(db: Session, sitting_id: int) -> Sitting:
@@ -297,10 +287,21 @@ def _note(db: Session, event: str, entry: Entry, *, at: datetime, by: int, **det
     journal.append(db, event, at=at, by=by, sitting_id=entry.sitting_id, entry_id=entry.id, **details)
 
 
-def _chosen(things: Sequence[_T]) -> Sequence[_T]:
-    if not things:
+def _chosen(db: Session, attempts: Sequence[Attempt]) -> list[Attempt]:
+    """Lock the sittings and then the attempts that an act is for; refuse an act for nobody."""
+    if not attempts:
         raise Invalid(NOBODY_CHOSEN)
-    return things
+    entry_ids = [attempt.entry_id for attempt in attempts]
+    for sitting_id in sorted(set(db.scalars(select(Entry.sitting_id).where(Entry.id.in_(entry_ids))))):
+        _locked(db, sitting_id)
+    return lock_attempts(db, attempts)
+
+
+def _locked(db: Session, sitting_id: int) -> Sitting:
+    sitting = lock_row(db, Sitting, sitting_id)
+    if sitting is None:
+        raise Missing(SITTING_UNKNOWN)
+    return sitting
 
 
 def _local_time(sitting: Sitting) -> str:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from station.domain.attempt import CHAIN_START
 from station.domain.events import CATALOGUE
+from station.store.locking import lock_row
 from station.store.models import JournalEntry, JournalHead, milliseconds
 
 
@@ -30,7 +31,7 @@ def append(
     An event that the catalogue lacks is an error of the program (KeyError).
     """
     known = CATALOGUE[event]
-    head = db.scalars(select(JournalHead).where(JournalHead.id == 1).with_for_update()).one_or_none()
+    head = lock_row(db, JournalHead, 1)
     if head is None:
         head = JournalHead(id=1, number=0, hash=CHAIN_START)
         db.add(head)

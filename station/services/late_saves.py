@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from station.domain.sitting import SittingState
 from station.errors import Refused, problem
 from station.services import journal
+from station.store.locking import lock_attempts, lock_row
 from station.store.models import Attempt, Candidate, CurrentAnswer, Entry, Revision, Seat, Sitting
 
 LATE_SAVES_CLOSED = problem(
@@ -69,9 +70,13 @@ def accept_late_saves(db: Session, attempt_ids: Sequence[int], *, by: int, at: d
     accepted them, stands beside.
     """
     accepted = 0
-    for attempt in db.scalars(select(Attempt).where(Attempt.id.in_(attempt_ids)).order_by(Attempt.id)):
-        entry = db.get_one(Entry, attempt.entry_id)
-        if db.get_one(Sitting, entry.sitting_id).state in {SittingState.CLOSED, SittingState.DELIVERED}:
+    chosen = db.scalars(select(Attempt).where(Attempt.id.in_(attempt_ids))).all()
+    entries = {entry.id: entry for entry in db.scalars(select(Entry).where(Entry.id.in_([a.entry_id for a in chosen])))}
+    sittings = {one: lock_row(db, Sitting, one) for one in sorted({entry.sitting_id for entry in entries.values()})}
+    for attempt in lock_attempts(db, chosen):
+        entry = entries[attempt.entry_id]
+        sitting = sittings[entry.sitting_id]
+        if sitting is None or sitting.state in {SittingState.CLOSED, SittingState.DELIVERED}:
             raise Refused(LATE_SAVES_CLOSED)
         late = db.scalars(
             select(Revision)

@@ -9,9 +9,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from station.domain.incident import INCIDENT_KINDS, MEASURES, NOBODY_CHOSEN, check_text
+from station.domain.sitting import SittingState
 from station.errors import Invalid, Refused, problem
 from station.services import journal
-from station.store.models import Candidate, Entry, Incident, Message, Seat
+from station.store.locking import lock_entries, lock_row
+from station.store.models import Candidate, Entry, Incident, Message, Room, Seat, Sitting
 
 INCIDENT_KIND_UNKNOWN = problem(
     "incident_kind_unknown", "没有这种情况类别或处理措施。", "There is no such kind of incident or measure."
@@ -33,7 +35,9 @@ def send_message(
     targets: Sequence[int | None] = [None] if entries is None else [entry.id for entry in entries]
     for entry_id in targets:
         db.add(Message(sitting_id=sitting_id, entry_id=entry_id, text=text, sent_at=at, sent_by=by))
-    journal.append(db, "message_sent", at=at, by=by, sitting_id=sitting_id, text=text, count=len(targets))
+    journal.append(
+        db, "message_sent", at=at, by=by, sitting_id=sitting_id, text=text, count=len(targets), entries=targets
+    )
 
 
 def record_incident(
@@ -83,17 +87,30 @@ def allow_early_leave(db: Session, entries: Sequence[Entry], *, by: int, at: dat
     """Record the chief examiner's consent to hand in within the last minutes (R-DAY-4)."""
     if not entries:
         raise Invalid(NOBODY_CHOSEN)
-    for entry in entries:
+    entry_ids = [entry.id for entry in entries]
+    for entry in lock_entries(db, entry_ids):
         entry.early_leave_allowed_by = by
-    journal.append(db, "early_leave_allowed", at=at, by=by, sitting_id=entries[0].sitting_id, count=len(entries))
+    sitting_id = entries[0].sitting_id
+    journal.append(
+        db, "early_leave_allowed", at=at, by=by, sitting_id=sitting_id, count=len(entry_ids), entries=entry_ids
+    )
 
 
 def begin_leave(db: Session, entry: Entry, *, by: int, at: datetime) -> None:
     """Record that a candidate left for a moment, accompanied; one at a time a room (R-DAY-6)."""
+    sitting = db.get_one(Sitting, entry.sitting_id)
+    lock_row(db, Room, sitting.room_id)  # of two who would leave at once the second is kept
+    lock_entries(db, [entry.id])
     out = db.execute(
         select(Candidate.name)
         .join(Entry, Entry.candidate_id == Candidate.id)
-        .where(Entry.sitting_id == entry.sitting_id, Entry.leave_began_at.is_not(None), Entry.id != entry.id)
+        .join(Sitting, Sitting.id == Entry.sitting_id)
+        .where(
+            Sitting.room_id == sitting.room_id,
+            Sitting.state.in_([SittingState.RUNNING, SittingState.SUSPENDED]),
+            Entry.leave_began_at.is_not(None),
+            Entry.id != entry.id,
+        )
     ).first()
     if out is not None:
         raise Refused(SOMEBODY_ELSE_IS_OUT, name=out[0])

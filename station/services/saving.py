@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from station.domain.attempt import AttemptState, ChainLink, link_hash
 from station.errors import Missing, problem
 from station.services import journal
+from station.store.locking import to_change
 from station.store.models import (
     Attempt,
     Candidate,
@@ -159,21 +160,23 @@ def _read_heads(db: Session, batches: Sequence[SaveBatch]) -> dict[int, _Head]:
             ended_at=row.ended_at,
         )
         for row in db.execute(
-            select(
-                Attempt.id,
-                Attempt.state,
-                Attempt.deadline_at,
-                Attempt.place,
-                Attempt.revision_count,
-                Attempt.head_hash,
-                Attempt.answered_count,
-                Attempt.late_count,
-                Attempt.last_saved_at,
-                Attempt.ended_at,
+            to_change(
+                select(
+                    Attempt.id,
+                    Attempt.state,
+                    Attempt.deadline_at,
+                    Attempt.place,
+                    Attempt.revision_count,
+                    Attempt.head_hash,
+                    Attempt.answered_count,
+                    Attempt.late_count,
+                    Attempt.last_saved_at,
+                    Attempt.ended_at,
+                )
+                .where(Attempt.id.in_(attempt_ids))
+                .order_by(Attempt.id),
+                Attempt,
             )
-            .where(Attempt.id.in_(attempt_ids))
-            .order_by(Attempt.id)
-            .with_for_update()
         )
     }
     for place in db.execute(select(Place.id, Place.attempt_id, Place.workstation_id).where(Place.id.in_(places))):

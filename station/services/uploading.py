@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from station.domain.attempt import NOT_ANSWERING, OPEN, STATE_NAMES, AttemptState
 from station.errors import Refused, problem
+from station.store.locking import lock_attempts
 from station.store.models import Attempt, Upload
 
 # More versions of one file than anybody makes; it bounds what one candidate can fill the disk with.
@@ -48,6 +49,7 @@ def record_upload(
     at: datetime,
 ) -> Upload:
     """Record a file that already lies on disk (design §13.8); the same file again is the same upload."""
+    lock_attempts(db, [attempt])
     known = db.scalars(
         select(Upload).where(
             Upload.attempt_id == attempt.id,

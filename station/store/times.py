@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from math import ceil
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
@@ -45,7 +46,19 @@ def times_of(db: Session, attempt: Attempt) -> Times:
     )
 
 
+def stood_still(db: Session, sitting_id: int, *, since: datetime) -> int:
+    """Say for how many begun seconds the whole sitting has stood still since a moment: outages, suspensions."""
+    closed = db.scalars(
+        select(Interruption).where(
+            Interruption.sitting_id == sitting_id,
+            Interruption.attempt_id.is_(None),
+            Interruption.ended_at.is_not(None),
+        )
+    )
+    return ceil(interrupted_s([(one.began_at, one.ended_at) for one in closed if one.ended_at], since=since))
+
+
 def move_deadline(db: Session, attempt: Attempt) -> None:
-    """Work out the deadline again after something that moves it has changed."""
+    """Work out the deadline again after something that moves it has changed; the attempt is locked by then."""
     db.flush()
     attempt.deadline_at = deadline(times_of(db, attempt))

@@ -324,3 +324,42 @@ def test_r_end_0_a_sitting_closes_only_when_everything_is_in_order(room: BuiltRo
     with room.store.reading() as db:
         assert db.get_one(Candidate, 1).name == "考生01"
         assert db.get_one(Attempt, attempt.id).state == AttemptState.COLLECTED
+
+
+def test_r_day_3_the_entry_cut_off_waits_while_the_whole_sitting_stands_still(room: BuiltRoom):
+    room.start()
+    by = room.staff["invigilator"]
+    pass_minutes(room, 1)
+    with room.changing() as db:
+        invigilation.suspend_sitting(db, room.theory, reason="停电", by=by, at=room.clock.now())
+    pass_minutes(room, 40)
+    with room.changing() as db:
+        invigilation.resume_sitting(db, room.theory, by=by, at=room.clock.now())
+    attempt, _ = room.enter(room.tickets[0])
+    with room.store.reading() as db:
+        assert db.get_one(Entry, attempt.entry_id).late_min == 0
+    pass_minutes(room, 30)
+    with pytest.raises(StationError) as raised:
+        room.enter(room.tickets[1])
+    assert raised.value.code == "entry_closed"
+
+
+def test_r_rost_2_who_is_absent_from_one_subject_may_log_in_to_the_next_while_the_first_still_runs(room: BuiltRoom):
+    room.start()
+    by = room.staff["invigilator"]
+    with room.changing() as db:
+        admission.mark_absent(db, [room.entry_id(room.tickets[0])], by=by, at=room.clock.now())
+        invigilation.open_admission(db, room.practical, by=by, at=room.clock.now())
+    assert room.log_in(room.tickets[0]).released_at is not None
+
+
+def test_r_day_6_a_candidate_who_is_out_holds_back_those_of_every_sitting_in_the_room(room: BuiltRoom):
+    room.start()
+    by = room.staff["invigilator"]
+    with room.changing() as db:
+        room_record.begin_leave(db, db.get_one(Entry, room.entry_id(room.tickets[0])), by=by, at=room.clock.now())
+    pass_minutes(room, 75)
+    room.start(room.practical)
+    other = room.entry_id(room.tickets[1], room.practical)
+    code = refusal(room, lambda db: room_record.begin_leave(db, db.get_one(Entry, other), by=by, at=room.clock.now()))
+    assert code == "somebody_else_is_out"

@@ -191,3 +191,24 @@ def test_a_save_that_cannot_be_written_says_so_and_the_next_one_works(room: Buil
         room.save(attempt.id, place, 1, "x" * 5000 if not room.store.is_sqlite else None, "{}")  # type: ignore[arg-type]
     assert raised.value.code == "save_not_stored"
     assert room.save(attempt.id, place, 1, "q1", "{}").acknowledged[0].number == 1
+
+
+def test_nobody_hands_in_while_suspended_even_when_the_unmoved_deadline_has_passed(room: BuiltRoom):
+    assert isinstance(room.clock, SetClock)
+    room.start()
+    attempt, _ = room.enter(room.tickets[0])
+    with room.changing() as db:
+        one = db.get_one(Attempt, attempt.id)
+        invigilation.suspend_attempts(db, [one], reason="x", by=room.staff["invigilator"], at=room.clock.now())
+    room.clock.pass_time(minutes=61)
+    code = refused(room, lambda db: answering.hand_in(db, db.get_one(Attempt, attempt.id), at=room.clock.now()))
+    assert code == "sitting_paused"
+
+
+def test_attendance_is_settled_once_the_sitting_is_closed(room: BuiltRoom):
+    with room.changing() as db:
+        db.execute(update(Sitting).where(Sitting.id == room.theory).values(state="closed"))
+    entry_ids = [room.entry_id(room.tickets[0])]
+    by, at = room.staff["invigilator"], room.clock.now()
+    for act in (admission.mark_absent, admission.withdraw_absence):
+        assert refused(room, lambda db, act=act: act(db, entry_ids, by=by, at=at)) == "sitting_state_wrong"
