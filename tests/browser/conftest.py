@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Playwright, sync_playwright
 
-from tests.browser.pages import CHROMIUM, CHROMIUM_109, launched
+from tests.browser.pages import CHROMIUM, CHROMIUM_109, CandidatePc, launched
+from tests.web.seating import SeatedRoom, served_room
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -15,6 +17,24 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if metafunc.definition.get_closest_marker("chrome109"):
         versions = [pytest.param("current_chromium", id="current"), pytest.param("chromium_109", id="chrome109")]
         metafunc.parametrize("chromium", versions, indirect=True)
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Iterator[SeatedRoom]:
+    with served_room(tmp_path) as built:
+        yield built
+
+
+@pytest.fixture
+def pc(room: SeatedRoom, chromium: Browser) -> Iterator[CandidatePc]:
+    """Candidate 1 at seat 1, with the paper open."""
+    room.admit()
+    room.start()
+    pc = CandidatePc(chromium, room, 1)
+    pc.sit_down(room.tickets[0])
+    yield pc
+    pc.context.close()
+    assert pc.errors == []
 
 
 @pytest.fixture

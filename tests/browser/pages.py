@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +11,8 @@ from pathlib import Path
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 
 from installers.chrome109 import program_in
+from station.services import answering
+from station.store.models import Attempt
 from tests.conftest import skip_for_want_of
 from tests.laws.sources import ROOT
 from tests.web.seating import SeatedRoom
@@ -82,3 +86,26 @@ class CandidatePc:
 
     def wait_saved(self, page: Page | None = None) -> None:
         (page or self.page).wait_for_selector('.saved[data-state="good"]:has(svg)')
+
+
+def answers(room: SeatedRoom, attempt_id: int = 1) -> dict[str, object]:
+    """The current answers as the station has them."""
+    with room.store.reading() as db:
+        return {item: json.loads(text) for item, text in answering.current_answers(db, attempt_id).items()}
+
+
+def wait_for_answer(room: SeatedRoom, item_id: str, wanted: object, seconds: float = 10) -> None:
+    until = time.monotonic() + seconds
+    while answers(room).get(item_id) != wanted:
+        assert time.monotonic() < until, answers(room).get(item_id)
+        time.sleep(0.1)
+
+
+def receipt_of(room: SeatedRoom) -> str:
+    until = time.monotonic() + 10
+    while True:
+        with room.store.reading() as db:
+            code = db.get_one(Attempt, 1).receipt_code
+        if code or time.monotonic() > until:
+            return code
+        time.sleep(0.1)

@@ -1,14 +1,6 @@
-"""A candidate sits through the pages in a real browser, with what goes wrong on the day."""
+"""What may happen to a candidate at the page besides the plain way, in a real browser."""
 
 from __future__ import annotations
-
-import io
-import json
-import re
-import time
-import zipfile
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -16,141 +8,10 @@ from sqlalchemy import select
 
 from station.services import answering, invigilation, room_record
 from station.store.models import Attempt, Entry, Revision, Seat
-from tests.browser.pages import CandidatePc
-from tests.web.seating import SeatedRoom, served_room
+from tests.browser.pages import CandidatePc, receipt_of, wait_for_answer
+from tests.web.seating import SeatedRoom
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture
-def room(tmp_path: Path) -> Iterator[SeatedRoom]:
-    with served_room(tmp_path) as built:
-        yield built
-
-
-@pytest.fixture
-def pc(room: SeatedRoom, chromium: Browser) -> Iterator[CandidatePc]:
-    """Candidate 1 at seat 1, with the paper open."""
-    room.admit()
-    room.start()
-    pc = CandidatePc(chromium, room, 1)
-    pc.sit_down(room.tickets[0])
-    yield pc
-    pc.context.close()
-    assert pc.errors == []
-
-
-def answers(room: SeatedRoom, attempt_id: int = 1) -> dict[str, object]:
-    """The current answers as the station has them."""
-    with room.store.reading() as db:
-        return {item: json.loads(text) for item, text in answering.current_answers(db, attempt_id).items()}
-
-
-def wait_for_answer(room: SeatedRoom, item_id: str, wanted: object, seconds: float = 10) -> None:
-    until = time.monotonic() + seconds
-    while answers(room).get(item_id) != wanted:
-        assert time.monotonic() < until, answers(room).get(item_id)
-        time.sleep(0.1)
-
-
-def workbook() -> dict[str, object]:
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as archive:
-        archive.writestr("[Content_Types].xml", "<Types/>" * 50)
-    return {"name": "推广方案.xlsx", "mimeType": "application/octet-stream", "buffer": content.getvalue()}
-
-
-@pytest.mark.chrome109
-def test_r_day_2_from_log_in_to_the_paper(room: SeatedRoom, chromium: Browser) -> None:
-    room.admit()
-    pc = CandidatePc(chromium, room, 1)
-    expect(pc.page.locator(".seat")).to_have_text("考位 1")
-    pc.page.fill("#ticket", room.tickets[0])
-    expect(pc.page.locator(".grouped")).to_have_text("3708 0120 2611 0000 0001")
-    pc.page.fill("#password", "123")
-    pc.page.keyboard.press("Enter")
-    expect(pc.page.get_by_role("alert")).to_contain_text("口令不正确")
-    pc.log_in(room.tickets[0])
-    expect(pc.page.locator(".identity")).to_contain_text("考生1")
-    expect(pc.page.locator(".identity")).to_contain_text("370285********0001")
-    pc.page.get_by_role("button", name="信息有误").click()
-    expect(pc.page.get_by_role("status")).to_contain_text("已通知监考员")
-    pc.confirm()
-    expect(pc.page.locator(".rules")).to_contain_text("保持安静")
-    expect(pc.page.locator(".countdown")).to_contain_text("距开考")
-    assert pc.page.locator(".doors button").count() == 0
-    room.start()
-    pc.page.wait_for_selector(".doors button")
-    pc.page.keyboard.press("Enter")  # the button has the focus
-    pc.page.wait_for_selector(".item")
-    assert pc.page.locator(".item").count() == 8
-    assert pc.errors == []
-    pc.context.close()
-
-
-@pytest.mark.chrome109
-def test_every_kind_of_item_is_answered_and_the_same_after_a_reload(room: SeatedRoom, pc: CandidatePc) -> None:
-    page = pc.page
-    pc.item("c1").get_by_text("选项B").click()
-    pc.item("c2").get_by_text("选项A").click()
-    pc.item("c2").get_by_text("选项C").click()
-    pc.item("c3").get_by_text("正确").click()
-    pc.item("b1").locator(".body input").fill("24")
-    pc.item("w1").locator("textarea").fill("四月要做的三件事")
-    pc.item("w2").locator("textarea").fill("一段长文字。" * 40)
-    pc.item("g1").get_by_label("金额 · 第1行").fill("100.00")
-    pc.item("g1").get_by_label("方向 · 第1行").select_option("借")
-    pc.item("f1").locator("input[type=file]").set_input_files([workbook()])  # type: ignore[list-item]
-    expect(pc.item("f1").locator(".file-told")).to_contain_text("已上传：推广方案.xlsx")
-    page.locator("#item-w1 .flag").click()
-    page.get_by_label("大字").click()
-    expect(page.locator(".counts")).to_contain_text("6 / 8")
-    page.wait_for_timeout(1200)
-    pc.wait_saved()
-    held = answers(room)
-    assert held["c1"] == {"base": {"identifier": "B"}}
-    assert held["c2"] == {"list": {"identifier": ["A", "C"]}}
-    assert held["c3"] == {"base": {"boolean": True}}
-    assert held["b1"] == {"record": [{"name": "h", "base": {"string": "24"}}]}
-    assert held["g1"] == {
-        "record": [{"name": "r1.b", "base": {"string": "100.00"}}, {"name": "r1.c", "base": {"string": "借"}}]
-    }
-    page.wait_for_timeout(3500)  # the view travels alone after three seconds
-    page.reload()
-    page.wait_for_selector(".item")
-    expect(pc.item("c1").get_by_role("radio").nth(1)).to_be_checked()
-    expect(pc.item("b1").locator(".body input")).to_have_value("24")
-    expect(pc.item("w2").locator("textarea")).to_have_value("一段长文字。" * 40)
-    expect(pc.item("g1").get_by_label("方向 · 第1行")).to_have_value("借")
-    expect(pc.item("f1").locator(".file-told")).to_have_text(re.compile(r"\d\d:\d\d:\d\d 已上传：推广方案\.xlsx"))
-    assert pc.item("w1").get_attribute("data-flagged") == "yes"
-    assert page.evaluate("document.documentElement.dataset.font") == "larger"
-    assert page.evaluate("document.activeElement.id") == "item-w1"
-    assert answers(room) == held
-
-
-@pytest.mark.chrome109
-def test_the_keyboard_alone_answers_flags_and_moves(room: SeatedRoom, pc: CandidatePc) -> None:
-    page = pc.page
-    page.keyboard.press("Alt+n")
-    page.keyboard.press("b")
-    page.keyboard.press("Alt+n")
-    page.keyboard.press("1")
-    page.keyboard.press("4")
-    page.keyboard.press("Alt+m")
-    page.keyboard.press("Control+ArrowDown")
-    page.keyboard.press("2")
-    wait_for_answer(room, "c1", {"base": {"identifier": "B"}})
-    wait_for_answer(room, "c2", {"list": {"identifier": ["A", "D"]}})
-    wait_for_answer(room, "c3", {"base": {"boolean": False}})
-    assert pc.item("c2").get_attribute("data-flagged") == "yes"
-    cell = pc.item("g1").get_by_label("科目 · 第2行")
-    cell.focus()
-    page.keyboard.type("x")
-    page.keyboard.press("ArrowRight")
-    page.keyboard.type("7")
-    page.keyboard.press("ArrowUp")
-    expect(pc.item("g1").get_by_label("金额 · 第1行")).to_be_focused()
 
 
 def test_an_option_can_be_cleared_and_an_earlier_version_taken_back(room: SeatedRoom, pc: CandidatePc) -> None:
@@ -167,43 +28,6 @@ def test_an_option_can_be_cleared_and_an_earlier_version_taken_back(room: Seated
     pc.page.locator(".versions li", has_text="第一稿").get_by_role("button", name="恢复此版").click()
     expect(text).to_have_value("第一稿")
     wait_for_answer(room, "w1", {"base": {"string": "第一稿"}})
-
-
-@pytest.mark.chrome109
-def test_with_the_server_away_editing_goes_on_and_the_queue_follows(room: SeatedRoom, pc: CandidatePc) -> None:
-    text = pc.item("w2").locator("textarea")
-    text.fill("断网之前")
-    wait_for_answer(room, "w2", {"base": {"string": "断网之前"}})
-    room.hang_up()
-    text.fill("断网之后仍在写")
-    pc.item("c1").get_by_text("选项D").click()
-    expect(pc.page.locator(".away")).to_contain_text("请继续作答")
-    expect(pc.page.locator(".saved")).to_contain_text("未连接，答案暂存本机")
-    pc.page.wait_for_timeout(5000)
-    room.listen()
-    wait_for_answer(room, "w2", {"base": {"string": "断网之后仍在写"}})
-    wait_for_answer(room, "c1", {"base": {"identifier": "D"}})
-    expect(pc.page.locator(".away")).to_be_hidden()
-    pc.wait_saved()
-
-
-@pytest.mark.chrome109
-def test_what_was_queued_when_the_browser_died_is_sent_by_the_next_load(room: SeatedRoom, pc: CandidatePc) -> None:
-    room.hang_up()
-    pc.item("c1").get_by_text("选项C").click()
-    pc.item("w1").locator("textarea").fill("崩溃之前写的")
-    pc.item("w1").locator("textarea").blur()
-    pc.page.wait_for_timeout(600)
-    pc.page.close()
-    room.listen()
-    pc.page = pc.tab()
-    pc.page.goto(room.url)
-    pc.page.wait_for_selector(".item")
-    expect(pc.item("w1").locator("textarea")).to_have_value("崩溃之前写的")
-    wait_for_answer(room, "c1", {"base": {"identifier": "C"}})
-    with room.store.reading() as db:
-        places = set(db.scalars(select(Revision.place)))
-    assert places == {1}, "sent under the place of the page that died"
 
 
 def test_leaving_the_page_in_the_middle_of_a_word_keeps_the_word(room: SeatedRoom, pc: CandidatePc) -> None:
@@ -228,20 +52,6 @@ def test_a_second_tab_takes_over_and_the_first_can_take_it_back(room: SeatedRoom
     pc.page.get_by_role("button", name="在本页继续").click()
     pc.page.wait_for_selector(".item")
     expect(pc.item("c1").get_by_role("radio").first).to_be_checked()
-
-
-def test_a_log_in_elsewhere_closes_this_page_and_says_why(
-    room: SeatedRoom, pc: CandidatePc, chromium: Browser
-) -> None:
-    other = CandidatePc(chromium, room, 2)
-    other.log_in(room.tickets[0])
-    cover = pc.page.locator("dialog.cover")
-    expect(cover).to_contain_text("已在另一台考生机登录")
-    pc.page.wait_for_timeout(1000)
-    expect(cover).to_have_count(1)
-    cover.get_by_role("button", name="返回登录页").click()
-    pc.page.wait_for_selector("#ticket")
-    other.context.close()
 
 
 def test_r_day_7_after_a_move_the_spare_pc_goes_on_where_it_was(
@@ -317,7 +127,7 @@ def test_r_day_5_reminder_deadline_and_receipt(room: SeatedRoom, pc: CandidatePc
     with room.store.transaction() as db:
         assert answering.collect_due(db, at=room.clock.now()) == 1
     receipt = pc.page.locator(".receipt")
-    expect(receipt).to_have_text(_receipt(room))
+    expect(receipt).to_have_text(receipt_of(room))
     expect(pc.page.locator("main")).to_contain_text("已收卷")
     pc.page.wait_for_timeout(500)
     assert _rows_on_this_pc(pc.page) == 0, "the queue is emptied after the receipt"
@@ -345,33 +155,7 @@ def test_past_the_local_end_nobody_is_locked_out_while_the_server_is_away(room: 
         assert db.get_one(Attempt, 1).late_count == 0
 
 
-@pytest.mark.chrome109
-def test_r_day_4_the_hand_in_dialog_lists_what_is_open_and_says_why_not_yet(
-    room: SeatedRoom, pc: CandidatePc
-) -> None:
-    pc.item("c1").get_by_text("选项A").click()
-    pc.item("c2").get_by_role("button", name="标记").click()
-    pc.page.get_by_role("button", name="交卷", exact=True).click()
-    dialog = pc.page.locator("dialog")
-    expect(dialog).to_contain_text("共 8 题，已答 1 题。")
-    expect(dialog).to_contain_text("不能再查看或修改")
-    dialog.get_by_role("button", name="确认交卷").click()
-    expect(dialog.get_by_role("alert")).to_contain_text("且须主考同意")
-    dialog.locator(".jumps").first.get_by_role("button", name="4").click()
-    assert pc.page.evaluate("document.activeElement.id") == "item-b1"
-    room.clock.move(minutes=50)
-    with room.store.transaction() as db:
-        entry = db.get_one(Entry, room.entries["theory"][0])
-        room_record.allow_early_leave(db, [entry], by=room.staff_id, at=room.clock.now())
-    pc.page.get_by_role("button", name="交卷", exact=True).click()
-    dialog.get_by_role("button", name="确认交卷").click()
-    expect(pc.page.locator(".receipt")).to_have_text(_receipt(room))
-    expect(pc.page.locator("main")).to_contain_text("已交卷")
-
-
-def test_acknowledged_saves_are_sent_again_to_a_station_that_was_restored(
-    room: SeatedRoom, pc: CandidatePc
-) -> None:
+def test_acknowledged_saves_are_sent_again_to_a_station_that_was_restored(room: SeatedRoom, pc: CandidatePc) -> None:
     pc.item("c1").get_by_text("选项B").click()
     pc.item("c3").get_by_text("错误").click()
     wait_for_answer(room, "c3", {"base": {"boolean": False}})
@@ -426,16 +210,6 @@ def test_the_way_to_the_first_item_weighs_less_than_150_kb(pc: CandidatePc) -> N
 def _seconds_left(page: Page) -> int:
     parts = [int(part) for part in page.locator(".countdown").inner_text().split(":")]
     return sum(part * 60**place for place, part in enumerate(reversed(parts)))
-
-
-def _receipt(room: SeatedRoom) -> str:
-    until = time.monotonic() + 10
-    while True:
-        with room.store.reading() as db:
-            code = db.get_one(Attempt, 1).receipt_code
-        if code or time.monotonic() > until:
-            return code
-        time.sleep(0.1)
 
 
 def _rows_on_this_pc(page: Page) -> int:
