@@ -35,6 +35,22 @@ ASSET_FILE_MISSING = problem(
 MAX_JSON_BYTES = 20 * 1024 * 1024
 MAX_PACKAGE_BYTES = 1024 * 1024 * 1024
 MAX_FILES = 2_000
+# What each object of a paper holds (design §7); objects that are found by name hold objects of one kind.
+_FIELDS = {
+    "paper": {"format", "code", "title", "certificate", "level", "subject", "full_points", "sections", "assets"},
+    "sections": {"id", "title", "instructions", "items"},
+    "items": {"id", "kind", "points", "body", "policy", "interaction", "materials", "difficulty"},
+    "interaction": {"options", "shuffle", "blanks", "lines", "max_length", "columns", "rows", "files"},
+    "options": {"id", "html"},
+    "blanks": {"id", "width"},
+    "columns": {"id", "title", "input", "options"},
+    "rows": {"id", "cells"},
+    "cell": {"text"},
+    "files": {"id", "label", "extensions", "max_bytes", "required"},
+    "materials": {"asset", "name"},
+    "asset": {"sha256", "media_type", "size"},
+}
+_BY_NAME = {"cells": "cell", "assets": "asset"}
 
 
 @dataclass(frozen=True)
@@ -95,8 +111,11 @@ def _checked(
 
 
 def _sanitised_paper(document: dict[str, Any]) -> dict[str, Any]:
-    """Copy a checked paper with every piece of HTML in it sanitised."""
-    clean: dict[str, Any] = json.loads(json.dumps(document))
+    """Copy a checked paper: the fields that a paper has and no others, every piece of HTML sanitised.
+
+    Candidates receive the copy as it is: an answer that an authoring tool left in a field of its own stays behind.
+    """
+    clean: dict[str, Any] = _known_fields(document, "paper")
     for section in clean["sections"]:
         if "instructions" in section:
             section["instructions"] = sanitised(section["instructions"] or "")
@@ -105,6 +124,16 @@ def _sanitised_paper(document: dict[str, Any]) -> dict[str, Any]:
             for option in item.get("interaction", {}).get("options", ()):
                 option["html"] = sanitised(option["html"])
     return clean
+
+
+def _known_fields(node: Any, kind: str) -> Any:
+    if isinstance(node, list):
+        return [_known_fields(one, kind) for one in node]
+    if not isinstance(node, dict):
+        return node
+    if kind in _BY_NAME:
+        return {name: _known_fields(one, _BY_NAME[kind]) for name, one in node.items()}
+    return {name: _known_fields(one, name) for name, one in node.items() if name in _FIELDS.get(kind, ())}
 
 
 def _assets(files: Mapping[str, bytes], document: Mapping[str, Any]) -> dict[str, bytes]:

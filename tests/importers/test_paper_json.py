@@ -91,6 +91,27 @@ def test_html_is_sanitised_and_the_keys_are_bound_to_what_is_kept(package):
     assert found.keys_document["paper_sha256"] == paper_sha256(found.paper_document) == found.paper.sha256
 
 
+def test_an_answer_in_a_field_of_its_own_stays_behind(package):
+    def change(documents, files):
+        item = documents["paper"]["sections"][0]["items"][0]
+        item["kind"], item["policy"] = "table", "table_cells"
+        item["interaction"] = {
+            "columns": [{"id": "a", "title": "<b>科目</b>", "x_source": "LEAK"}],
+            "rows": [{"id": "r1", "cells": {"a": {"x_right": "LEAK"}}, "x_note": "LEAK"}],
+            "x_marking": {"r1.a": "LEAK"},
+        }
+        item["x_right"] = ["LEAK"]
+        documents["paper"]["x_comment"] = documents["paper"]["sections"][0]["x_comment"] = "LEAK"
+        cells = {"r1.a": {"accepted": ["银行存款"], "points": "2.00"}}
+        documents["keys"]["keys"] = {"p1": {"policy": "table_cells", "cells": cells}}
+
+    imported = read_paper_folder(package(change))
+    assert "LEAK" not in json.dumps(imported.paper_document)
+    assert imported.keys.keys["p1"]["cells"], "the keys are bound to what is kept"
+    column = imported.paper_document["sections"][0]["items"][0]["interaction"]["columns"][0]
+    assert column == {"id": "a", "title": "<b>科目</b>"}, "a title is text; the page shows it as text"
+
+
 def test_the_keys_of_another_paper_are_refused_though_sanitising_would_bind_them(package):
     def exchange(documents, files):
         documents["keys"]["paper_sha256"] = "0" * 64
