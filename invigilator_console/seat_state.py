@@ -55,7 +55,7 @@ def seat_document(seat: SeatReading, around: Around) -> dict[str, object]:
     state = state_of(seat, login)
     last_seen_at = around.presence.last_seen(seat.candidate_id) if seat.candidate_id is not None else None
     connection = _connection(seat, login, last_seen_at, around)
-    waits = login if state == "waiting" else None
+    waits = login if _is_waiting(seat, login) else None
     given = around.extensions.get(seat.attempt_id, []) if seat.attempt_id is not None else []
     return {
         "seat_id": seat.seat_id,
@@ -89,7 +89,8 @@ def state_of(seat: SeatReading, login: LoginReading | None) -> str:
     """Name the seat's state; what the attempt says goes before what the log-in says."""
     if seat.entry_id is None:
         return "free"
-    if login is not None and login.released_at is None and seat.attempt_state not in _ENDED_OR_NONE:
+    waits = login is not None and login.released_at is None and not login.is_beside
+    if waits and seat.attempt_state not in _ENDED_OR_NONE:
         return "waiting"
     if seat.attempt_state is not None:
         return seat.attempt_state
@@ -99,7 +100,7 @@ def state_of(seat: SeatReading, login: LoginReading | None) -> str:
         return "elsewhere"
     if login is None:
         return "expected"
-    if login.released_at is None:
+    if waits:
         return "waiting"
     return "confirmed" if seat.confirmed_at is not None else "logged_in"
 
@@ -110,7 +111,7 @@ def problems_of(
     """List what is wrong at a seat, worst first; `since` lets the page count the age itself."""
     if seat.entry_id is None:
         return []
-    found = [*_alarms(seat, state, connection, last_seen_at, around), *_notes(seat, state, around)]
+    found = [*_alarms(seat, connection, last_seen_at, around), *_notes(seat, state, around)]
     return sorted(found, key=lambda one: _LEVELS.index(str(one["level"])))
 
 
@@ -120,6 +121,15 @@ def moment(at: datetime | None) -> str | None:
 
 
 _ENDED_OR_NONE = {None, AttemptState.HANDED_IN, AttemptState.COLLECTED, AttemptState.CANCELLED}
+
+
+def _is_waiting(seat: SeatReading, login: LoginReading | None) -> bool:
+    """Say whether somebody waits for release, were it beside the one who works under the same ticket number."""
+    if login is None or login.released_at is not None or seat.attendance == "absent":
+        return False
+    if seat.attempt_state is None:
+        return seat.busy_subject is None
+    return seat.attempt_state not in _ENDED_OR_NONE
 
 
 def _connection(seat: SeatReading, login: LoginReading | None, last_seen_at: datetime | None, around: Around) -> str:
@@ -132,11 +142,11 @@ def _connection(seat: SeatReading, login: LoginReading | None, last_seen_at: dat
 
 
 def _alarms(
-    seat: SeatReading, state: str, connection: str, last_seen_at: datetime | None, around: Around
+    seat: SeatReading, connection: str, last_seen_at: datetime | None, around: Around
 ) -> Sequence[dict[str, object]]:
     found = []
     login = around.logins.get(seat.candidate_id) if seat.candidate_id is not None else None
-    if state == "waiting" and login is not None:
+    if login is not None and _is_waiting(seat, login):
         place = login.seat or say("未登记的电脑", "a PC without a seat")
         text = say(f"在考位 {place} 登录，等待放行", f"logged in at {place}, waits for release")
         found.append(_problem("waiting_release", text, "alarm", login.created_at))

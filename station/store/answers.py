@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from station.store.models import CurrentAnswer, Revision
+from station.store.models import CurrentAnswer, Place, Revision
 
 
 def current_answers(db: Session, attempt_id: int) -> dict[str, str]:
@@ -19,6 +19,20 @@ def current_answers(db: Session, attempt_id: int) -> dict[str, str]:
         .where(CurrentAnswer.attempt_id == attempt_id)
     )
     return {row.item_id: row.response for row in rows}
+
+
+def held_saves(db: Session, attempt_id: int) -> dict[int, int]:
+    """Count the saves that the station holds of every place it has issued for the attempt, 0 where there are none.
+
+    A page whose place is missing here, or that counts more, speaks to a station restored from a backup (§13.4).
+    """
+    rows = db.execute(
+        select(Place.id, func.count(Revision.id).label("saves"))
+        .outerjoin(Revision, (Revision.place == Place.id) & (Revision.attempt_id == Place.attempt_id))
+        .where(Place.attempt_id == attempt_id)
+        .group_by(Place.id)
+    )
+    return {row.id: row.saves for row in rows}
 
 
 def highest_saves(db: Session, attempt_id: int) -> dict[int, int]:

@@ -68,13 +68,17 @@ class SeatReading(NamedTuple):
 
 
 class LoginReading(NamedTuple):
-    """A live log-in of a candidate; `seat` None on a PC that was given no seat."""
+    """The newest live log-in of a candidate; `seat` None on a PC that was given no seat.
+
+    `is_beside`: the candidate works under an earlier one, which this one has not ended as it waits for release.
+    """
 
     login_id: int
     candidate_id: int
     seat: str | None
     created_at: datetime
     released_at: datetime | None
+    is_beside: bool
 
 
 class ExtensionReading(NamedTuple):
@@ -222,7 +226,12 @@ def _live_logins(db: Session, sitting_id: int) -> dict[int, LoginReading]:
         .where(Entry.sitting_id == sitting_id, CandidateLogin.ended_at.is_(None))
         .order_by(CandidateLogin.id)
     )
-    return {row.candidate_id: LoginReading._make(row) for row in rows}
+    newest: dict[int, LoginReading] = {}
+    for row in rows:
+        before = newest.get(row.candidate_id)
+        is_beside = before is not None and (before.released_at is not None or before.is_beside)
+        newest[row.candidate_id] = LoginReading(*row, is_beside)
+    return newest
 
 
 def _extensions(db: Session, sitting_id: int) -> list[ExtensionReading]:

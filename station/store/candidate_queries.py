@@ -11,7 +11,19 @@ from sqlalchemy.orm import Session
 
 from station.domain.attempt import ENDED, OPEN
 from station.domain.sitting import SittingState
-from station.store.models import Attempt, Attendance, Entry, Interruption, Message, Paper, Room, Seat, Sitting, Subject
+from station.store.models import (
+    Attempt,
+    Attendance,
+    CandidateLogin,
+    Entry,
+    Interruption,
+    Message,
+    Paper,
+    Room,
+    Seat,
+    Sitting,
+    Subject,
+)
 
 # So many messages of the staff are shown at most, the newest.
 MESSAGES_SHOWN = 20
@@ -87,6 +99,26 @@ def messages_to(db: Session, entry: Entry) -> list[Message]:
         .limit(MESSAGES_SHOWN)
     )
     return list(reversed(newest.all()))
+
+
+def waiting_elsewhere(db: Session, login: CandidateLogin) -> str | None:
+    """Name the seat where somebody else has logged in under this ticket number and waits for release (R-ROST-2).
+
+    '' for a PC that was given no seat; None when there is nobody.
+    """
+    found = db.execute(
+        select(Seat.number)
+        .select_from(CandidateLogin)
+        .outerjoin(Seat, Seat.id == CandidateLogin.seat_id)
+        .where(
+            CandidateLogin.candidate_id == login.candidate_id,
+            CandidateLogin.id > login.id,
+            CandidateLogin.ended_at.is_(None),
+            CandidateLogin.released_at.is_(None),
+        )
+        .order_by(CandidateLogin.id.desc())
+    ).first()
+    return None if found is None else found[0] or ""
 
 
 def suspension_began(db: Session, held: HeldEntry) -> datetime | None:

@@ -135,6 +135,9 @@ def _add_login(app: Flask, edge: Edge, gate: SaveGate) -> None:
         source = _source(edge)
         throttle.begin(ticket, source, at=at)
         try:
+            # Guesses are answered from a reading session: no flood of them may hold up the writing of answers.
+            with edge.store.reading() as db:
+                admission.check_password(db, ticket, password)
             with edge.store.transaction() as db:
                 workstation = admission.workstation_of(db, request.cookies.get(WORKSTATION_COOKIE, ""))
                 logged_in = admission.log_in(
@@ -147,8 +150,11 @@ def _add_login(app: Flask, edge: Edge, gate: SaveGate) -> None:
                     admit_unlinked=edge.admit_unlinked,
                 )
         except Unauthenticated:
-            with edge.store.transaction() as db:
-                admission.record_failed_login(db, ticket, address=_address(), at=at)
+            with edge.store.reading() as db:
+                is_known = admission.is_ticket_known(db, ticket)
+            if is_known:
+                with edge.store.transaction() as db:
+                    admission.record_failed_login(db, ticket, address=_address(), at=at)
             raise
         except StationError:
             throttle.succeeded(ticket, source)  # the password was right; a rule said no
@@ -204,6 +210,7 @@ def _add_state(app: Flask, edge: Edge) -> None:
         )
         if held is None:
             raise Missing(admission.ENTRY_UNKNOWN)
+        admission.check_released(db, login, held.entry)
         answering.ask_for_help(db, held.entry, at=at)
         return json_response({"help_asked": True})
 

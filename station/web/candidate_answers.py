@@ -19,6 +19,7 @@ from station.domain.response import RESPONSE_FILE_UNPROVEN
 from station.errors import Invalid, Missing, Refused, StationError
 from station.services import admission, answering, uploading
 from station.services.saving import BatchOutcome, Save, SaveBatch
+from station.store.answers import held_saves
 from station.store.files import path_of
 from station.store.models import Attempt, CandidateLogin, Entry, Upload
 from station.web.bodies import SentSave, read_saves
@@ -63,6 +64,7 @@ def _add_places(app: Flask, edge: Edge) -> None:
             {
                 "place": place.id,
                 "highest": {str(one): sequence for one, sequence in highest.items()},
+                "held": {str(one): saves for one, saves in held_saves(db, attempt.id).items()},
                 "answers": {item_id: json.loads(text) for item_id, text in answers.items()},
                 "uploads": {upload.sha256: moment_text(upload.uploaded_at) for upload in _uploads_of(db, attempt.id)},
                 "view": json.loads(attempt.view),

@@ -11,7 +11,14 @@ from sqlalchemy.orm import Session
 from station.domain.attempt import OPEN, AttemptState
 from station.domain.roster import is_masked, mask_id_number
 from station.services.admission import waits_for_release
-from station.store.candidate_queries import HeldEntry, entry_on_page, held_entries, messages_to, suspension_began
+from station.store.candidate_queries import (
+    HeldEntry,
+    entry_on_page,
+    held_entries,
+    messages_to,
+    suspension_began,
+    waiting_elsewhere,
+)
 from station.store.models import Candidate, CandidateLogin, Seat
 from station.web.edge import Edge
 from station.web.guards import moment_text
@@ -40,10 +47,12 @@ def page_state(
         "sitting": None,
         "attempt": None,
         "messages": [],
+        "tried_at": None,
         "choices": [_choice(one) for one in entries if one.may_be_chosen],
     }
     if held is None:
-        state["candidate"] = _candidate(db, login.candidate_id)
+        if login.released_at is not None:
+            state["candidate"] = _candidate(db, login.candidate_id)
         return state
     if view == "release":
         here = db.get(Seat, login.seat_id) if login.seat_id is not None else None
@@ -54,6 +63,7 @@ def page_state(
     state["entry"] = _entry(held)
     state["sitting"] = _sitting(held, with_rules=view in {"confirm", "waiting"})
     state["attempt"] = _attempt(db, held, at=at)
+    state["tried_at"] = waiting_elsewhere(db, login)
     state["messages"] = [
         {"id": message.id, "text": message.text, "sent_at": moment_text(message.sent_at)}
         for message in messages_to(db, held.entry)
@@ -64,6 +74,8 @@ def page_state(
 def _view(login: CandidateLogin, held: HeldEntry | None) -> str:
     if held is None:
         return "none"
+    if login.released_at is None:  # nothing of the person, not even a receipt
+        return "release"
     if held.is_ended:
         return "done"
     if waits_for_release(login, held.entry):
@@ -149,6 +161,7 @@ def _attempt(db: Session, held: HeldEntry, *, at: datetime) -> dict[str, Any] | 
         "answered_count": attempt.answered_count,
         "item_count": held.item_count,
         "late_count": attempt.late_count,
+        "revisions": attempt.revision_count,
         "last_saved_at": _moment(attempt.last_saved_at),
         "help_asked": held.entry.help_asked_at is not None,
     }

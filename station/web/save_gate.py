@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from station.errors import Missing, Unauthenticated
-from station.services.admission import NOT_LOGGED_IN, token_hash
+from station.services.admission import NOT_LOGGED_IN, check_released, token_hash
 from station.services.answering import attempt_of
 from station.services.saving import PLACE_UNKNOWN
 from station.store import Store
@@ -44,33 +44,29 @@ class SaveGate:
     def __init__(self, store: Store, shelf: PaperShelf) -> None:
         self._store = store
         self._shelf = shelf
-        self._candidates: _Bounded[str, int] = _Bounded()
-        self._passages: _Bounded[tuple[int, int, int], Passage] = _Bounded()
+        self._passages: _Bounded[tuple[str, int, int], Passage] = _Bounded()
+        self._logged_out: _Bounded[str, bool] = _Bounded()
         self._uploads: _Bounded[tuple[int, str, str, str], bool] = _Bounded()
 
     def pass_through(self, token: str, attempt_id: int, place: int) -> Passage:
         """Prove that the cookie's candidate may save into the attempt from the place.
 
         A log-in that was replaced by one elsewhere may still bring what its page had queued (design §13.1);
-        one that was logged out may not. Another candidate's attempt is as unknown as none.
+        one that was logged out may not, and one that waits for its release never could: whoever knows a
+        neighbour's ticket number gets as far as that (R-ROST-2). Another candidate's attempt is as unknown as none.
         """
         hashed = token_hash(token)
-        candidate_id = self._candidates.get(hashed)
-        if candidate_id is not None:
-            known = self._passages.get((candidate_id, attempt_id, place))
-            if known is not None:
-                return known
+        known = self._passages.get((hashed, attempt_id, place))
+        if known is not None and not self._logged_out.get(hashed):
+            return known
         with self._store.reading() as db:
-            if candidate_id is None:
-                candidate_id = self._candidate_of(db, hashed)
-            passage = self._passage(db, candidate_id, attempt_id, place)
-        self._candidates.put(hashed, candidate_id)
-        self._passages.put((candidate_id, attempt_id, place), passage)
+            passage = self._passage(db, self._login(db, hashed), attempt_id, place)
+        self._passages.put((hashed, attempt_id, place), passage)
         return passage
 
     def forget(self, token: str) -> None:
         """Forget a token that has been logged out."""
-        self._candidates.drop(token_hash(token))
+        self._logged_out.put(token_hash(token), True)
 
     def is_uploaded(self, attempt_id: int, item_id: str, part: str, sha256: str) -> bool:
         """Say whether a file of this hash was uploaded for this part of the attempt."""
@@ -92,19 +88,19 @@ class SaveGate:
         return True
 
     @staticmethod
-    def _candidate_of(db: Session, hashed: str) -> int:
-        row = db.execute(
-            select(CandidateLogin.candidate_id, CandidateLogin.ended_reason).where(CandidateLogin.token_hash == hashed)
-        ).one_or_none()
-        if row is None or row.ended_reason == "logged_out":
+    def _login(db: Session, hashed: str) -> CandidateLogin:
+        login = db.scalars(select(CandidateLogin).where(CandidateLogin.token_hash == hashed)).one_or_none()
+        if login is None or login.ended_reason == "logged_out":
             raise Unauthenticated(NOT_LOGGED_IN)
-        return int(row.candidate_id)
+        return login
 
-    def _passage(self, db: Session, candidate_id: int, attempt_id: int, place: int) -> Passage:
-        attempt, _ = attempt_of(db, attempt_id, candidate_id)
+    def _passage(self, db: Session, login: CandidateLogin, attempt_id: int, place: int) -> Passage:
+        attempt, entry = attempt_of(db, attempt_id, login.candidate_id)
+        if login.released_at is None:  # one let in at the seat of before may still bring its queue after a move
+            check_released(db, login, entry)
         if db.execute(select(Place.id).where(Place.id == place, Place.attempt_id == attempt_id)).first() is None:
             raise Missing(PLACE_UNKNOWN)
-        return Passage(candidate_id, attempt_id, place, self._shelf.take(db, attempt.paper_id))
+        return Passage(login.candidate_id, attempt_id, place, self._shelf.take(db, attempt.paper_id))
 
 
 class _Bounded(Generic[K, V]):
@@ -122,7 +118,3 @@ class _Bounded(Generic[K, V]):
             self._kept[key] = value
             while len(self._kept) > LARGEST:
                 self._kept.popitem(last=False)
-
-    def drop(self, key: K) -> None:
-        with self._lock:
-            self._kept.pop(key, None)

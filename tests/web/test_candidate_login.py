@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from station.services import admission, room_record
-from station.store.models import CandidateLogin, JournalEntry
+from station.services import admission, answering, room_record
+from station.store.models import Attempt, CandidateLogin, JournalEntry
 from tests.web.seating import SeatedRoom, refusal, served_room
 
 
@@ -124,6 +124,46 @@ def test_a_second_log_in_ends_the_first_and_says_so(room: SeatedRoom) -> None:
     first.log_in(room.tickets[0])
     second.log_in(room.tickets[0])
     assert refusal(first.get("/api/me")) == (401, "logged_in_elsewhere")
+
+
+def test_r_rost_2_a_guessed_password_at_another_seat_stops_nobody_until_it_is_released(room: SeatedRoom) -> None:
+    room.admit()
+    room.start()
+    owner = room.answering(1)
+    neighbour = room.browser(2)
+    login_id = neighbour.log_in(room.tickets[0]).json()["login_id"]
+    assert owner.me()["view"] == "paper", "who waits for release has ended nobody's log-in"
+    assert owner.me()["tried_at"] == "2", "and the owner is told"
+    assert owner.save((1, "c1", {"base": {"identifier": "A"}})).status_code == 200
+    room.act(admission.release_login, login_id)
+    assert refusal(owner.get("/api/me")) == (401, "logged_in_elsewhere")
+    assert neighbour.me()["view"] == "paper"
+
+
+def test_r_rost_2_a_log_in_that_waits_neither_saves_nor_raises_the_hand_nor_sees_a_receipt(room: SeatedRoom) -> None:
+    room.admit()
+    room.start()
+    owner = room.answering(1)
+    assert owner.save((1, "c1", {"base": {"identifier": "A"}})).status_code == 200
+    neighbour = room.browser(2)
+    neighbour.log_in(room.tickets[0])
+    neighbour.attempt_id, neighbour.place = owner.attempt_id, owner.place
+    forged = neighbour.save((2**31 - 2, "c1", {"base": {"identifier": "D"}}))
+    assert refusal(forged) == (409, "waiting_for_release")
+    entry_id = room.entries["theory"][0]
+    assert refusal(neighbour.post("/api/help", entry_id=entry_id)) == (409, "waiting_for_release")
+    with room.store.transaction() as db:
+        attempt = db.get_one(Attempt, owner.attempt_id)
+        answering.collect_attempts(db, [attempt], at=room.clock.now(), by=room.staff_id)
+    state = neighbour.get("/api/me", params={"entry_id": entry_id}).json()
+    assert (state["view"], state["candidate"], state["attempt"]) == ("release", None, None)
+
+
+def test_guesses_at_unknown_numbers_take_no_turn_from_the_saves(room: SeatedRoom) -> None:
+    room.admit()
+    with room.store.transaction():  # somebody writes
+        reply = room.browser().log_in("99999999999999999999", "123456")
+    assert refusal(reply) == (401, "wrong_login")
 
 
 def test_a_stranger_sees_nothing(room: SeatedRoom) -> None:

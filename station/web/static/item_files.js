@@ -17,6 +17,8 @@ export function fileFields({ item, attemptId, uploads, record }) {
 
   return {
     element: el("div.files", boxes.map((box) => box.element)),
+    isUploading: () => boxes.some((box) => box.running),
+    stop: () => boxes.forEach((box) => box.cancel()),
     show(response) {
       files.clear();
       for (const [part, file] of recordOf(response)) files.set(part, file);
@@ -39,7 +41,7 @@ class FileBox {
     this.input = el("input.file-input", { type: "file", accept: wanted.extensions.join(","), onchange: () => this.#chosen(this.input.files[0]) });
     this.button = el("button", { type: "button", onclick: () => this.input.click() });
     this.remove = el("button.plain", { type: "button", hidden: true, onclick: () => this.#removed() }, say("移除", "Remove"));
-    this.stop = el("button.plain", { type: "button", hidden: true, onclick: () => this.#stopped() }, say("取消上传", "Cancel"));
+    this.stop = el("button.plain", { type: "button", hidden: true, onclick: () => this.cancel() }, say("取消上传", "Cancel"));
     this.told = el("p.file-told", { role: "status" });
     this.wrong = el("p.notice.bad", { role: "alert", hidden: true });
     this.progress = el("progress", { max: 1, hidden: true });
@@ -64,6 +66,18 @@ class FileBox {
 
   show(file, uploadedAt = null) {
     this.here = file ? { file, uploadedAt } : null;
+    this.#draw();
+  }
+
+  /** End an upload that is on its way, or waits for another try. */
+  cancel() {
+    if (!this.running) return;
+    if (this.running.request) {
+      this.running.request.onload = this.running.request.onerror = null;
+      this.running.request.abort();
+    }
+    clearTimeout(this.running.retry);
+    this.#ended();
     this.#draw();
   }
 
@@ -97,7 +111,7 @@ class FileBox {
   }
 
   #upload(file) {
-    this.#stopped();
+    this.cancel();
     this.#refuse("");
     const query = new URLSearchParams({ attempt_id: this.attemptId, item_id: this.itemId, part: this.wanted.id, name: file.name });
     const request = new XMLHttpRequest();
@@ -137,17 +151,6 @@ class FileBox {
   #away(file) {
     this.#refuse(say("上传中断，连上服务器后会自动重试，请不要移动原文件。", "The upload broke off; it is tried again by itself. Leave the file where it is."));
     this.running = { request: null, retry: setTimeout(() => this.#upload(file), RETRY_MS) };
-  }
-
-  #stopped() {
-    if (!this.running) return;
-    if (this.running.request) {
-      this.running.request.onload = this.running.request.onerror = null;
-      this.running.request.abort();
-    }
-    clearTimeout(this.running.retry);
-    this.#ended();
-    this.#draw();
   }
 
   #removed() {

@@ -86,6 +86,15 @@ export class ItemCard {
     return stateOf(this.item, this.response);
   }
 
+  get isUploading() {
+    return Boolean(this.fields.isUploading && this.fields.isUploading());
+  }
+
+  /** The page goes away: what goes on by itself ends. */
+  stop() {
+    if (this.fields.stop) this.fields.stop();
+  }
+
   setFlag(isFlagged) {
     this.isFlagged = isFlagged;
     this.draw();

@@ -31,12 +31,12 @@ class Shell {
     this.timer = null;
     this.asking = false;
     this.again = false;
+    this.isTidied = false;
   }
 
   async start() {
     onHeard(stationHeard);
     this.store = await openQueueStore();
-    this.store.forgetOld(Date.now()).catch(() => {});
     sendLeftovers(this.store).catch(() => {});
     await this.refresh();
   }
@@ -75,6 +75,10 @@ class Shell {
 
   #linked() {
     this.awaySince = null;
+    if (!this.isTidied) {
+      this.isTidied = true;
+      this.store.forgetOld(stationNow());
+    }
     if (this.shown) this.shown.link(null);
   }
 

@@ -1,6 +1,20 @@
 import { el, setText } from "./dom.js";
 import { clockTime, say } from "./say.js";
 
+/** Somebody logs in elsewhere under this ticket number and waits for release: told to both sides (R-ROST-2). */
+export function triedLine() {
+  const line = el("p.tried", { role: "alert", hidden: true });
+  return {
+    line,
+    show(seat) {
+      line.hidden = seat === null;
+      if (seat === null) return;
+      const where = seat ? say(`考位 ${seat}`, `seat ${seat}`) : say("另一台电脑", "another PC");
+      setText(line, say(`有人正在${where}用您的准考证号登录，尚未放行。您可以继续作答；如非本人操作，请举手。`, `Somebody is logging in at ${where} with your ticket number and waits for release. Go on; raise your hand if that is not you.`));
+    },
+  };
+}
+
 /** Messages of the invigilator: each stays on the screen until it is read, the oldest first. */
 export function messageBanner({ readUpTo = 0, onRead = () => {} } = {}) {
   let read = readUpTo;

@@ -36,6 +36,11 @@ export function handInDialog(paper) {
   }
 
   async function handIn() {
+    const uploading = paper.cards.find((card) => card.isUploading);
+    if (uploading) {
+      notice.tell(say(`第 ${uploading.number} 题的文件还在上传，请等待完成，或取消上传后再交卷。`, `A file of item ${uploading.number} is still on its way: wait for it, or cancel it, then hand in.`));
+      return;
+    }
     if (!(await paper.saving.flush())) {
       notice.tell(say("还有答案没有送到服务器，请稍候再交卷；答案已暂存本机。", "Some answers have not reached the server yet. Please try again in a moment; they are kept on this PC."));
       return;

@@ -39,8 +39,10 @@ export class PaperHead {
     this.countdownBox.dataset.close = isClose ? "yes" : "";
   }
 
-  showSaved({ awaySince, unsent, savedAt, isDurable }) {
-    if (awaySince !== null) {
+  showSaved({ awaySince, unsent, savedAt, isDurable, isBlocked }) {
+    if (isBlocked && unsent) {
+      this.#saved("away", "away", say(`${unsent} 项答案未能送达，请勿关闭本页并举手`, `${unsent} answers do not get through: keep this page open and raise your hand`));
+    } else if (awaySince !== null) {
       const kept = isDurable ? say("未连接，答案暂存本机", "Not connected; answers are kept on this PC") : say("未连接，请勿关闭本页", "Not connected: do not close this page");
       this.#saved("away", "away", unsent ? `${kept}${say(`（${unsent} 项待发送）`, ` (${unsent} to send)`)}` : kept);
     } else if (unsent) {

@@ -2,7 +2,7 @@ import { ask, Away, tell } from "./api.js";
 import { el, paperHtml, setText } from "./dom.js";
 import { showAway } from "./frame.js";
 import { ItemCard } from "./items.js";
-import { messageBanner } from "./messages.js";
+import { messageBanner, triedLine } from "./messages.js";
 import { Overview } from "./overview.js";
 import { coverDialog, handInDialog, historyDialog, zoomDialog } from "./paper_dialogs.js";
 import { FONT_SIZES, PaperHead } from "./paper_head.js";
@@ -13,6 +13,7 @@ import { stationNow } from "./station_clock.js";
 
 const LOCK_BEFORE_MS = 1000;
 const LAST_FLUSH_MS = 4000;
+const BLOCKED_FROM = 3; // refusals one after the other that trying again did not mend
 
 /** The view in which a candidate answers. */
 export function openPaper(shell, state) {
@@ -37,10 +38,13 @@ class PaperPage {
     this.isReplaced = false;
     this.lastFlush = ""; // "running", then "over"
     this.isReady = false;
+    this.keptNumber = 0; // of the newest save that was acknowledged when the station was last asked
+    this.renewing = null;
     this.saving = new Saving(this.attemptId, shell.store, {
       getView: () => this.#view(),
       onChange: () => this.#drawSaved(),
       onReply: (reply) => this.#heard(reply),
+      onRestored: () => this.#renew(),
     });
     this.starting = el("p.starting", { role: "status" }, say("正在打开试卷……", "Opening the paper …"));
     shell.page.append(this.starting);
@@ -52,7 +56,7 @@ class PaperPage {
       await this.saving.begin();
       const [place, paper] = await Promise.all([tell("/api/places", { attempt_id: this.attemptId }), ask(`/api/papers/${this.attemptId}`, 60_000)]);
       if (this.isLeaving) return;
-      await this.saving.settle(place.place, place.highest);
+      await this.saving.settle(place);
       this.#build(paper, place);
     } catch (error) {
       if (this.isLeaving) return;
@@ -65,8 +69,10 @@ class PaperPage {
   update(state) {
     this.state = state;
     if (!this.isReady) return;
+    this.#checkKept(state.attempt);
     this.head.showHelp(state.attempt.help_asked);
     this.banner.show(state.messages);
+    this.tried.show(state.tried_at);
     this.#draw();
   }
 
@@ -106,6 +112,7 @@ class PaperPage {
   close() {
     this.isLeaving = true;
     clearInterval(this.timer);
+    for (const card of this.cards) card.stop();
     this.saving.commit();
     this.saving.stop();
     this.listening?.abort();
@@ -124,6 +131,7 @@ class PaperPage {
     const flags = new Set(view.flags || []);
     this.head = new PaperHead(this.state, { onFont: (size) => this.#setFont(size), onHelp: () => this.#raiseHand(), onHandIn: () => handInDialog(this) });
     this.banner = messageBanner({ readUpTo: this.readUpTo, onRead: (id) => this.#read(id) });
+    this.tried = triedLine();
     this.away = el("p.away", { role: "status", hidden: true });
     this.reminder = el("p.reminder", { role: "status", hidden: true });
     const sections = paper.sections.map((section) => ({ ...section, cards: section.items.map((item) => this.#card(item, answers[item.id], { flags, uploads: place.uploads })) }));
@@ -138,7 +146,7 @@ class PaperPage {
       el("p.end", say("—— 试卷结束 ——", "— end of the paper —"), el("button", { type: "button", onclick: () => handInDialog(this) }, say("检查并交卷", "Check and hand in"))),
     );
     this.starting.remove();
-    const top = el("div.paper-top", this.head.element, this.away, this.reminder, this.banner.line);
+    const top = el("div.paper-top", this.head.element, this.away, this.tried.line, this.reminder, this.banner.line);
     this.shell.page.append(top, el("div.paper-columns", this.body, this.overview.element));
     this.resizing = new ResizeObserver(() => document.documentElement.style.setProperty("--top", `${top.offsetHeight}px`));
     this.resizing.observe(top);
@@ -152,6 +160,22 @@ class PaperPage {
     const card = this.cards.find((one) => one.item.id === view.item);
     if (card) card.focus();
     else window.scrollTo(0, 0);
+  }
+
+  /** A chain that has become shorter is that of a station restored from a backup. */
+  #checkKept({ revisions, place }) {
+    if (revisions < this.keptNumber && place <= this.saving.place && !this.isReplaced) this.#renew().catch(() => {});
+    this.keptNumber = this.saving.number; // acknowledged before the next question is asked
+  }
+
+  /** Take a new place from a station that lacks what it had, and send it all of that again. */
+  #renew() {
+    this.renewing ??= tell("/api/places", { attempt_id: this.attemptId })
+      .then((place) => this.saving.settle(place))
+      .finally(() => {
+        this.renewing = null;
+      });
+    return this.renewing;
   }
 
   #card(item, answer, { flags, uploads }) {
@@ -253,6 +277,7 @@ class PaperPage {
       unsent: this.saving.unsent,
       savedAt: this.saving.savedAt || this.state.attempt.last_saved_at,
       isDurable: this.shell.store.isDurable,
+      isBlocked: Boolean(this.saving.blocked) && this.saving.failures >= BLOCKED_FROM,
     });
   }
 

@@ -1,27 +1,88 @@
 /**
- * Where saves are kept on this PC: IndexedDB, or memory when the browser has none.
- * A row: { attempt_id, place, sequence, item_id, response, acknowledged, made_at }.
+ * Where saves are kept on this PC: IndexedDB, and memory for what the disk does not take (none, full, broken).
+ * A row: { attempt_id, place, sequence, item_id, response, acknowledged, refused, made_at }.
  */
 
 const NAME = "exam-station-queue";
 const KEPT_MS = 3 * 24 * 3600 * 1000;
+const OPENING_MS = 4000;
 
+/** Open the disk's store; a browser that neither opens nor refuses it is not waited for. */
 export async function openQueueStore() {
-  try {
-    return new DiskStore(await openDatabase());
-  } catch {
-    return new MemoryStore();
+  const late = new Promise((_, reject) => setTimeout(() => reject(new Error("late")), OPENING_MS));
+  const database = await Promise.race([openDatabase(), late]).catch(() => null);
+  return new QueueStore(database && new DiskStore(database));
+}
+
+/** Disk first; nothing that is asked of it fails: what the disk refuses stays in memory as long as the page lives. */
+class QueueStore {
+  constructor(disk) {
+    this.disk = disk;
+    this.memory = new MemoryStore();
+  }
+
+  /** Say whether everything would outlive a crash of the browser. */
+  get isDurable() {
+    return this.disk !== null && this.memory.kept.size === 0;
+  }
+
+  put(rows) {
+    return this.swap([], rows);
+  }
+
+  /** Take rows out and put others in, both or neither. */
+  async swap(gone, rows) {
+    if (!gone.length && !rows.length) return;
+    try {
+      if (!this.disk) throw new Error("no disk");
+      await this.disk.swap(gone, rows);
+      this.memory.remove([...gone, ...rows]);
+    } catch {
+      this.memory.swap(gone, rows);
+    }
+  }
+
+  async rows(attemptId) {
+    const onDisk = await this.#ofDisk((disk) => disk.rows(attemptId));
+    const merged = new Map(onDisk.map((row) => [keyOf(row).join("/"), row]));
+    for (const row of this.memory.rows(attemptId)) merged.set(keyOf(row).join("/"), row);
+    return [...merged.values()];
+  }
+
+  async attemptIds() {
+    const onDisk = await this.#ofDisk((disk) => disk.attemptIds());
+    return [...new Set([...onDisk, ...this.memory.attemptIds()])];
+  }
+
+  async forget(attemptId) {
+    this.memory.forget(attemptId);
+    await this.#ofDisk((disk) => disk.forget(attemptId));
+  }
+
+  /** Remove what candidates of earlier days left behind; `now` is the station's, a PC's clock may be years off. */
+  async forgetOld(now) {
+    await this.#ofDisk((disk) => disk.forgetOld(now));
+  }
+
+  async #ofDisk(ask) {
+    try {
+      return this.disk ? await ask(this.disk) : [];
+    } catch {
+      return [];
+    }
   }
 }
 
 class DiskStore {
   constructor(database) {
     this.database = database;
-    this.isDurable = true;
   }
 
-  put(rows) {
-    return this.#change((table) => rows.forEach((row) => table.put(row)));
+  swap(gone, rows) {
+    return this.#change((table) => {
+      gone.forEach((row) => table.delete(keyOf(row)));
+      rows.forEach((row) => table.put(row));
+    });
   }
 
   rows(attemptId) {
@@ -37,7 +98,6 @@ class DiskStore {
     return this.#change((table) => table.delete(rangeOf(attemptId)));
   }
 
-  /** Remove what candidates of earlier days left behind. */
   async forgetOld(now) {
     const rows = await this.#read((table) => table.getAll());
     const old = rows.filter((row) => now - row.made_at > KEPT_MS);
@@ -64,27 +124,29 @@ class DiskStore {
 
 class MemoryStore {
   constructor() {
-    this.isDurable = false;
     this.kept = new Map();
   }
 
-  async put(rows) {
+  swap(gone, rows) {
+    this.remove(gone);
     for (const row of rows) this.kept.set(keyOf(row).join("/"), row);
   }
 
-  async rows(attemptId) {
+  remove(rows) {
+    for (const row of rows) this.kept.delete(keyOf(row).join("/"));
+  }
+
+  rows(attemptId) {
     return [...this.kept.values()].filter((row) => row.attempt_id === attemptId);
   }
 
-  async attemptIds() {
+  attemptIds() {
     return [...new Set([...this.kept.values()].map((row) => row.attempt_id))];
   }
 
-  async forget(attemptId) {
+  forget(attemptId) {
     for (const [key, row] of this.kept) if (row.attempt_id === attemptId) this.kept.delete(key);
   }
-
-  async forgetOld() {}
 }
 
 function keyOf(row) {

@@ -1,4 +1,5 @@
 import { Away, call } from "./api.js";
+import { stationNow } from "./station_clock.js";
 
 const REST_MS = 1000; // a text is saved after so long a rest
 const TYPING_MS = 5000; // and at the latest so long after the first change
@@ -17,12 +18,13 @@ const BACKOFF_MS = [1000, 2000, 3500, 5000];
  * from a backup names what it has, and the rest is sent again.
  */
 export class Saving {
-  constructor(attemptId, store, { getView = () => null, onChange = () => {}, onReply = () => {} } = {}) {
+  constructor(attemptId, store, { getView = () => null, onChange = () => {}, onReply = () => {}, onRestored = null } = {}) {
     this.attemptId = attemptId;
     this.store = store;
     this.getView = getView;
     this.onChange = onChange;
     this.onReply = onReply;
+    this.onRestored = onRestored; // the station lacks what it had acknowledged: take a new place, and settle
     this.place = null;
     this.sequence = 0;
     this.pending = []; // rows to send, in order
@@ -32,6 +34,7 @@ export class Saving {
     this.timer = null;
     this.viewTimer = null;
     this.savedAt = null;
+    this.number = 0; // of the newest acknowledged save in the attempt's chain, which only grows
     this.lateCount = 0;
     this.refused = new Map(); // item id → sentence
     this.isStopped = false;
@@ -45,17 +48,34 @@ export class Saving {
     if (this.pending.length) await Promise.race([this.flush(), pause(3000)]);
   }
 
-  /** Take the place of this load, and send again what the station turns out to lack. */
-  async settle(place, highest) {
-    this.place = place;
-    this.sequence = 0;
-    const rows = await this.store.rows(this.attemptId);
-    const lacking = rows.filter((row) => row.acknowledged && row.sequence > (highest[row.place] ?? 0));
-    for (const row of lacking) row.acknowledged = false;
-    await this.store.put(lacking);
+  /**
+   * Take the place of this load, and send again what the station turns out to lack (design §13.4).
+   *
+   * `held` counts the station's saves by place. Of a place where it holds fewer than it had acknowledged, all go
+   * out again. A place that it does not know was issued after the backup from which it was restored, and its
+   * number will be given out anew: those rows go on under the new place.
+   */
+  async settle({ place, held }) {
+    const stored = await this.store.rows(this.attemptId);
     const known = new Set(this.pending.map(identity));
-    this.pending = [...this.pending, ...lacking.filter((row) => !known.has(identity(row)))].sort(inOrder);
+    const rows = [...this.pending, ...stored.filter((row) => !known.has(identity(row)))].sort(inOrder);
+    const strange = rows.filter((row) => !(row.place in held));
+    const acknowledged = rows.filter((row) => row.acknowledged && !row.refused);
+    const counted = new Map();
+    for (const { place: one } of acknowledged) counted.set(one, (counted.get(one) || 0) + 1);
+    const lacking = acknowledged.filter((row) => row.place in held && counted.get(row.place) > held[row.place]);
+    this.place = place;
+    this.sequence = Math.max(0, ...rows.filter((row) => row.place === place).map((row) => row.sequence));
+    const moved = strange.map((row) => {
+      this.sequence += 1;
+      return { ...row, place, sequence: this.sequence, acknowledged: false };
+    });
+    for (const row of lacking) row.acknowledged = false;
+    this.pending = [...rows.filter((row) => !row.acknowledged && !strange.includes(row)), ...moved].sort(inOrder);
+    this.number = 0;
+    this.failures = 0;
     this.#pump();
+    await this.store.swap(strange, [...lacking, ...moved]);
   }
 
   /** What rows still to be sent say, on top of what the station knows. */
@@ -100,7 +120,7 @@ export class Saving {
     this.pending.push(...rows);
     this.#pump();
     this.onChange();
-    return this.store.put(rows).catch(() => {});
+    return this.store.put(rows);
   }
 
   /** The page's position, flags or font size changed: they travel with the next save, or soon alone. */
@@ -159,7 +179,8 @@ export class Saving {
       item_id: itemId,
       response,
       acknowledged: false,
-      made_at: Date.now(),
+      refused: false,
+      made_at: stationNow(),
     };
   }
 
@@ -187,6 +208,7 @@ export class Saving {
 
   async #sendAll() {
     let size = BATCH_SAVES;
+    let isRenewed = false;
     while (this.pending.length) {
       const rows = this.#batch(size);
       try {
@@ -196,10 +218,16 @@ export class Saving {
         if (error instanceof Away || error.status === 429) return this.#failed("");
         if (rows.length > 1 && (error.status === 400 || error.status === 413)) size = 1;
         else if (error.status === 400 || error.status === 413) await this.#giveUp(rows[0], error.sentence);
-        else return this.#failed(error.code);
+        else if (error.code !== "place_unknown" || isRenewed || !(await this.#renewed())) return this.#failed(error.code);
+        else isRenewed = true;
       }
     }
     return undefined;
+  }
+
+  async #renewed() {
+    if (this.place === null || !this.onRestored) return false;
+    return this.onRestored().then(() => true, () => false);
   }
 
   #failed(code) {
@@ -237,8 +265,12 @@ export class Saving {
     this.failures = 0;
     this.blocked = "";
     const bySequence = new Map(rows.map((row) => [row.sequence, row]));
+    const before = this.number;
+    let isRestored = false;
     for (const one of reply.acknowledged) {
       const row = bySequence.get(one.sequence);
+      isRestored ||= !row.acknowledged && one.number <= before;
+      this.number = Math.max(this.number, one.number);
       row.acknowledged = true;
       this.refused.delete(row.item_id);
       this.savedAt = one.saved_at;
@@ -246,19 +278,20 @@ export class Saving {
     }
     for (const one of reply.refused) {
       const row = bySequence.get(one.sequence);
-      row.acknowledged = true;
+      row.acknowledged = row.refused = true;
       this.refused.set(row.item_id, one.sentence);
     }
     this.pending = this.pending.filter((row) => !row.acknowledged);
     this.onChange();
-    await this.store.put(rows).catch(() => {});
+    await this.store.put(rows);
+    if (isRestored) this.#renewed();
   }
 
   async #giveUp(row, sentence) {
-    row.acknowledged = true;
+    row.acknowledged = row.refused = true;
     this.refused.set(row.item_id, sentence);
     this.pending = this.pending.filter((one) => one !== row);
-    await this.store.put([row]).catch(() => {});
+    await this.store.put([row]);
   }
 }
 

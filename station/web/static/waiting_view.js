@@ -1,7 +1,7 @@
 import { tell } from "./api.js";
 import { el, setText } from "./dom.js";
 import { acting, frame, noticeLine } from "./frame.js";
-import { messageBanner } from "./messages.js";
+import { messageBanner, triedLine } from "./messages.js";
 import { clockTime, duration, say } from "./say.js";
 import { stationNow } from "./station_clock.js";
 
@@ -10,6 +10,7 @@ export function waitingView(shell, state) {
   let current = state;
   const notice = noticeLine();
   const banner = messageBanner();
+  const tried = triedLine();
   const countdown = el("p.countdown", { role: "timer" });
   const word = state.entry.word;
   const title = el("h1");
@@ -17,6 +18,7 @@ export function waitingView(shell, state) {
   const help = el("button", { type: "button", onclick: () => acting(help, notice, raiseHand) });
   const around = frame(
     shell,
+    tried.line,
     banner.line,
     el(
       "div.waiting",
@@ -81,6 +83,7 @@ export function waitingView(shell, state) {
     help.disabled = entry.help_asked;
     setText(help, entry.help_asked ? say("已举手，请等候", "Hand raised, please wait") : say("举手", "Raise your hand"));
     banner.show(now.messages);
+    tried.show(now.tried_at);
     tick();
   }
 
