@@ -45,7 +45,7 @@ def hold_fast_day(folder: Path | None, *, candidates: int, database: str, as_jso
         try:
             outcome = day.hold()
         except KeyboardInterrupt:
-            click.echo(f"已中断，正在停止各程序。Interrupted; stopping every program. {place}", err=True)
+            click.echo(f"已中断，数据保留在 Interrupted; data is kept in: {place}", err=True)
             return INTERRUPTED
         except (StationError, SyncError, AnswerRefused, *LOST) as error:
             outcome = day.outcome

@@ -69,7 +69,7 @@ class Outcome:
         equal, expected = self._total("scores_equal"), self._total("scores_expected")
         summed = {
             name: self._total(name)
-            for name in ("late_saves", "handed_in", "collected", "late", "extended", "moved")
+            for name in ("late_saves", "handed_in", "collected", "late", "slow", "extended", "moved")
         }
         return {
             "candidates": self.candidates,

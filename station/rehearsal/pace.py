@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from datetime import datetime, timedelta
 
@@ -23,10 +22,10 @@ class RoomClock:
         """Say how many real seconds a moment of the station lies ahead; 0 for one that has passed."""
         return max(0.0, (until - self.now()).total_seconds() / self.scale)
 
-    def short_s(self, station_s: float, *, least: float = 0.15, most: float = 2.0) -> float:
+    def short_s(self, station_s: float, *, least: float, most: float = 2.0) -> float:
         """Turn station seconds into a real pause that suits a person or a page, within bounds."""
         return min(most, max(least, station_s / self.scale))
 
-    def wait(self, until: datetime, stop: threading.Event) -> bool:
-        """Wait for a moment of the station; False when told to stop before."""
-        return not stop.wait(self.real_s(until)) if self.real_s(until) else not stop.is_set()
+    def wait(self, until: datetime) -> None:
+        """Wait for a moment of the station; one that has passed is not waited for."""
+        time.sleep(self.real_s(until))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from station.rehearsal.answers import Response, make_file
 from station.rehearsal.line import LOST, AnswerRefused, Line
+
+RETRY_S = 0.3
 
 
 class NoteTaker(Protocol):
@@ -50,11 +51,10 @@ class AnswerPage:
         if not self.offline:
             self._send()
 
-    def flush(self, stop: threading.Event, *, patience_s: float) -> None:
+    def flush(self) -> None:
         """Send until the queue is empty, however long the station is away."""
         while self._queue and not self._send():
-            if stop.wait(patience_s):
-                return
+            time.sleep(RETRY_S)
 
     def upload(self, item_id: str, files: list[dict[str, str]]) -> Response:
         """Send the files of a file item; gives the response that names them."""

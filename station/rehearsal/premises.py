@@ -9,11 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psutil
 import requests
 from sqlalchemy import select
 
@@ -74,14 +76,24 @@ class Child:
             raise Unsound(CHILD_FAILED, name=self.name, log=self.log)
 
     def stop(self) -> None:
-        """End the program; one that does not end when asked is killed."""
+        """End the program; one that does not end when asked is killed, and so is what it leaves running."""
         if self.process.poll() is None:
+            below = self._started_by_it()
             self.process.terminate()
             try:
                 self.process.wait(STOP_TIMEOUT_S)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+            for program in below:
+                with suppress(psutil.NoSuchProcess):
+                    program.kill()
+
+    def _started_by_it(self) -> list[psutil.Process]:
+        try:
+            return psutil.Process(self.process.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            return []
 
 
 @dataclass

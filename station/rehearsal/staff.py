@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -106,7 +105,7 @@ class SittingKeeper:
         starts_at = _moment(board["sitting"]["can_start_at"])
         if self._clock.real_s(starts_at) > 1.0:
             return
-        self._clock.wait(starts_at + timedelta(milliseconds=1), threading.Event())
+        self._clock.wait(starts_at + timedelta(milliseconds=1))
         self._team.invigilator.do(f"/api/sittings/{self._id}/start")
         counts = board["counts"]
         self._tell(f"开考，已登录 {counts['logged_in']}", f"started, {counts['logged_in']} logged in")
