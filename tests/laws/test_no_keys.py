@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from station.services import invigilation, room_record
+from station.services import room_record
 from station.store.models import Entry
 from station.web.candidate import create_candidate_app
 from tests.building import KEYS, build_room

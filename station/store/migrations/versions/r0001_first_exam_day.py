@@ -79,7 +79,8 @@ def upgrade() -> None:
         sa.Column("must_change_password", sa.Boolean(), nullable=False),
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.CheckConstraint(
-            "role IN ('chief_examiner', 'deputy_chief_examiner', 'invigilator', 'inspector', 'technician', 'exam_officer', 'technical_support')",
+            "role IN ('chief_examiner', 'deputy_chief_examiner', 'invigilator', 'inspector', "
+            "'technician', 'exam_officer', 'technical_support')",
             name=op.f("ck_staff_role"),
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_staff")),
