@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, String, Text, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -27,10 +29,17 @@ class Store:
     engine: Engine
     folder: Path
     _write_lock: threading.Lock = field(default_factory=threading.Lock)
+    _reading_engine: Engine = field(init=False)
 
     @property
     def is_sqlite(self) -> bool:
         return self.engine.dialect.name == "sqlite"
+
+    def __post_init__(self) -> None:
+        options: dict[str, Any] = {"reading": True}
+        if self.engine.dialect.name == "postgresql":  # else each statement would see a later moment
+            options["isolation_level"] = "REPEATABLE READ"
+        self._reading_engine = self.engine.execution_options(**options)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -45,7 +54,7 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """Open a session that sees one unmoving picture and writes nothing."""
-        with Session(self.engine.execution_options(reading=True), expire_on_commit=False) as db:
+        with Session(self._reading_engine, expire_on_commit=False) as db:
             yield db
 
     def close(self) -> None:
@@ -61,7 +70,9 @@ def open_store(url: str, folder: Path, *, pool_size: int = 20) -> Store:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     elif parsed.get_backend_name() == "mssql":
-        engine = create_engine(parsed, pool_size=pool_size, max_overflow=64, deprecate_large_types=True)
+        engine = create_engine(
+            parsed, pool_size=pool_size, max_overflow=64, pool_pre_ping=True, deprecate_large_types=True
+        )
     else:
         engine = create_engine(parsed, pool_size=pool_size, max_overflow=64, pool_pre_ping=True)
     return Store(engine, folder)
@@ -83,3 +94,15 @@ def _prepare_sqlite(connection: DBAPIConnection, _record: ConnectionPoolEntry) -
 def _begin_sqlite(connection: Connection) -> None:
     reading = connection.get_execution_options().get("reading")
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+@compiles(String, "mssql")
+def _wide_string(kind: String, compiler: Any, **options: Any) -> str:
+    """Keep texts as NVARCHAR: SQL Server's VARCHAR holds only the signs of one code page, and names have more."""
+    return str(compiler.visit_NVARCHAR(kind, **options))
+
+
+@compiles(Text, "mssql")
+def _wide_text(kind: Text, compiler: Any, **options: Any) -> str:
+    """Keep long texts as NVARCHAR(max), for the same reason."""
+    return "NVARCHAR(max)"
