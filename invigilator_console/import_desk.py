@@ -40,6 +40,7 @@ IMPORT_FAULT = problem(
     "An unexpected error while reading; nothing was imported. Give the file to technical support.",
 )
 MOST_KEPT = 20
+_SUFFIXES = frozenset({".json", ".xlsx", ".zip"})
 log = logging.getLogger(__name__)
 
 
@@ -76,8 +77,9 @@ class ImportDesk:
         job = ImportJob(id=token_hex(8), kind=kind, name=name)
         folder = self._folder / job.id
         folder.mkdir(parents=True)
-        # The suffix decides how a paper is read; the rest of the name is only shown.
-        path = folder / f"file{Path(name).suffix.lower()[:8]}"
+        # The suffix decides how a paper is read; the rest of the name is only shown, and never a path.
+        suffix = Path(name).suffix.lower()
+        path = folder / f"file{suffix if suffix in _SUFFIXES else ''}"
         with path.open("wb") as target:
             shutil.copyfileobj(content, target, 1024 * 1024)
         self._jobs[job.id] = job
@@ -111,6 +113,7 @@ class ImportDesk:
                 staged = staging.stage_file(job.kind, path, store=self._store, options=options, progress=progress)
                 job.lines = staged.lines
                 job.summaries = staging.dry_run(self._store, staged, self._now())
+                staged.keep()
             job.staged, job.state = staged, "ready"
         except StationError as refusal:
             job.refusal, job.state = refusal, "refused"

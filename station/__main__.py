@@ -67,8 +67,9 @@ def serve(folder: Path, rehearsal_scale: float, rehearsal_start: str) -> None:
     """启动考站，直到 Ctrl+C。Run the station until Ctrl+C (or SIGTERM)."""
     from station.bootstrap import build_station
 
-    starts_at = datetime.fromisoformat(rehearsal_start) if rehearsal_start else None
-    station = build_station(load_config(folder), clock=Clock(scale=rehearsal_scale, starts_at=starts_at))
+    config = load_config(folder)
+    starts_at = _moment(rehearsal_start, config, option="--rehearsal-start")
+    station = build_station(config, clock=Clock(scale=rehearsal_scale, starts_at=starts_at))
     station.start()
     candidate, staff = station.config.candidate_listener, station.config.staff_listener
     click.echo(f"考生机地址 candidate PCs:  http://{_shown(candidate.host)}:{station.candidate_port}/")
@@ -104,7 +105,6 @@ def import_(folder: Path, kind: str, file: Path, dry_run: bool, **given: Any) ->
     from station.services import staging
 
     config = load_config(folder)
-    start = datetime.fromisoformat(given["start"]) if given["start"] else None
     options = staging.Options(
         zone=config.zone,
         certificate=given["certificate"],
@@ -113,7 +113,7 @@ def import_(folder: Path, kind: str, file: Path, dry_run: bool, **given: Any) ->
         code=given["code"],
         is_backup=given["backup_paper"],
         room_name=given["room"],
-        planned_start_at=start.astimezone(config.zone) if start else None,
+        planned_start_at=_moment(given["start"], config, option="--start"),
         assign_seats=given["assign_seats"],
         spares=given["spares"],
     )
@@ -127,6 +127,7 @@ def import_(folder: Path, kind: str, file: Path, dry_run: bool, **given: Any) ->
             staging.dry_run(store, staged, at)
             click.echo("检查通过，未做任何更改。Checked; nothing was changed.")
             return
+        staged.keep()
         with store.transaction() as db:
             summaries = staged.apply(db, at, None)
         for summary in summaries:
@@ -236,9 +237,7 @@ def doctor(folder: Path, as_json: bool) -> None:
 @main.command()
 @click.option("--fast", is_flag=True, help="无人值守，两分钟内考完一整天。Hold a whole day with no hands.")
 @click.option("--json", "as_json", is_flag=True, help="最后一行输出 JSON 结果。Print the result as one last JSON line.")
-@click.option(
-    "--folder", type=click.Path(path_type=Path), default=None, help="数据放在哪里。Where the data goes."
-)
+@click.option("--folder", type=click.Path(path_type=Path), default=None, help="数据放在哪里。Where the data goes.")
 @click.option("--candidates", default=45, help="模拟考生数。How many simulated candidates.")
 @click.option("--database", default="", help="用此数据库而非 SQLite。A database URL instead of SQLite.")
 @click.option("--auto-staff", is_flag=True, help="模拟工作人员自动主持。Simulated staff run the open day.")
@@ -268,6 +267,17 @@ def _store(config: Config) -> Any:
     from station.bootstrap import open_prepared_store
 
     return open_prepared_store(config)
+
+
+def _moment(text: str, config: Config, *, option: str) -> datetime | None:
+    """Read a moment that somebody typed; without an offset it is the room's local time."""
+    if not text:
+        return None
+    try:
+        given = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r}: 2026-11-21T14:00", param_hint=option) from None
+    return given if given.tzinfo is not None else given.replace(tzinfo=config.zone)
 
 
 def _shown(host: str) -> str:

@@ -76,6 +76,8 @@ def make_station(
     """
     if (folder / CONFIG_NAME).exists() or (folder / "keys").exists():
         raise Refused(STATION_EXISTS, path=folder)
+    if invigilator_pc:
+        staffing.check_address(invigilator_pc)
     folder.mkdir(parents=True, exist_ok=True)
     values = {"site.name": _toml(site_name)} | (settings or {})
     if staff_address:

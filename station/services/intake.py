@@ -19,11 +19,14 @@ from station.domain.roster import Roster, RosterRow
 from station.domain.sitting import SittingState
 from station.errors import Invalid, Missing, Refused, problem
 from station.services import journal
+from station.store.locking import lock_row
 from station.store.models import (
     Asset,
     Attempt,
     Candidate,
     Entry,
+    JournalEntry,
+    Message,
     Paper,
     PaperAsset,
     Plan,
@@ -38,8 +41,8 @@ PLAN_MISSING = problem(
 )
 PLAN_CHANGED = problem(
     "plan_changed",
-    "考试计划 {code} 已导入且内容不同，已有场次在使用，不能更换。",
-    "Exam plan {code} is here with other content and in use; it cannot be replaced.",
+    "考试计划 {code} 已导入且内容不同，已有场次或试卷在使用，不能更换。",
+    "Exam plan {code} is here with other content; sittings or papers use it, so it cannot be replaced.",
 )
 HEAD_INCOMPLETE = problem(
     "head_incomplete",
@@ -53,8 +56,8 @@ TWO_NAMES = problem(
 )
 SITTING_BEGUN = problem(
     "sitting_begun",
-    "该场次已开放登录或已开考，名单不能再更换。",
-    "This sitting has begun; its roster cannot be replaced.",
+    "该场次已开放登录、已开考，或已有考生的登记记录（缺考、换座等），名单不能再更换。",
+    "This sitting has begun, or something is on record of a candidate of it; its roster cannot be replaced.",
 )
 PAPER_IN_USE = problem(
     "paper_in_use",
@@ -92,7 +95,11 @@ def import_plan(db: Session, document: Mapping[str, object], *, at: datetime, by
         )
     if known is not None:
         subject_ids = select(Subject.id).where(Subject.plan_id == known.id)
-        if db.scalar(select(func.count()).select_from(Sitting).where(Sitting.subject_id.in_(subject_ids))):
+        in_use = (
+            select(func.count()).select_from(model).where(model.subject_id.in_(subject_ids))
+            for model in (Sitting, Paper)
+        )
+        if any(db.scalar(one) for one in in_use):
             raise Refused(PLAN_CHANGED, code=plan.code)
         db.execute(delete(Subject).where(Subject.plan_id == known.id))
         known.title, known.document, known.imported_at = plan.title, text, at
@@ -321,10 +328,19 @@ def _planned_sitting(db: Session, room: Room, subject: Subject, starts_at: datet
         sitting = Sitting(room_id=room.id, subject_id=subject.id, paper_id=paper_id, planned_start_at=starts_at)
         db.add(sitting)
         db.flush()
-    elif sitting.state != SittingState.PLANNED:
-        raise Refused(SITTING_BEGUN)
+    else:
+        lock_row(db, Sitting, sitting.id)
+        if sitting.state != SittingState.PLANNED or _is_recorded(db, sitting.id):
+            raise Refused(SITTING_BEGUN)
     db.execute(delete(Entry).where(Entry.sitting_id == sitting.id))
     return sitting
+
+
+def _is_recorded(db: Session, sitting_id: int) -> bool:
+    """Say whether the journal or a message names an entry of the sitting, which must then stay."""
+    entry_ids = select(Entry.id).where(Entry.sitting_id == sitting_id)
+    named = (select(func.count()).where(model.entry_id.in_(entry_ids)) for model in (JournalEntry, Message))
+    return any(db.scalar(one) for one in named)
 
 
 def _seats(db: Session, room: Room, rows: Sequence[RosterRow], *, assign: bool) -> list[Seat]:

@@ -139,13 +139,18 @@ def reset_password(db: Session, username: str, *, at: datetime, by: int | None =
 
 def allow_address(db: Session, address: str, *, at: datetime) -> None:
     """Let the PC at an address open the staff app, at once and without a restart."""
-    try:
-        normal = str(ipaddress.ip_address(address.strip()))
-    except ValueError:
-        raise Invalid(ADDRESS_WRONG, address=address[:64]) from None
+    normal = check_address(address)
     if db.get(AllowedAddress, normal) is None:
         db.add(AllowedAddress(address=normal, created_at=at))
         journal.append(db, "address_allowed", at=at, address=normal)
+
+
+def check_address(address: str) -> str:
+    """Give an IP address in its usual form, or refuse what is none."""
+    try:
+        return str(ipaddress.ip_address(address.strip()))
+    except ValueError:
+        raise Invalid(ADDRESS_WRONG, address=address[:64]) from None
 
 
 def is_address_allowed(db: Session, address: str) -> bool:

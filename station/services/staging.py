@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
+from hashlib import sha256
 from pathlib import Path
 
 from sqlalchemy import select
@@ -68,11 +69,26 @@ class Options:
 
 @dataclass(frozen=True)
 class Staged:
-    """A file that has been read and found sound. `lines` say what would come in, (Chinese, English) each."""
+    """A file that has been read and found sound. `lines` say what would come in, (Chinese, English) each.
+
+    `enter` changes the store; `files` are what it takes to lie in `folder` by then.
+    """
 
     kind: str
     lines: tuple[tuple[str, str], ...]
-    apply: Apply = field(repr=False)
+    enter: Apply = field(repr=False)
+    folder: Path = Path()
+    files: tuple[bytes, ...] = field(default=(), repr=False)
+
+    def keep(self) -> None:
+        """Write the files: before the transaction, as no candidate's save should wait for so many flushes."""
+        for content in self.files:
+            keep_file(self.folder, content)
+
+    def apply(self, db: Session, at: datetime, by: int | None) -> list[Summary]:
+        """Take everything in; what `keep` has written is not written again."""
+        self.keep()
+        return self.enter(db, at, by)
 
 
 def stage_file(kind: str, path: Path, *, store: Store, options: Options, progress: Progress | None = None) -> Staged:
@@ -89,7 +105,7 @@ def stage_file(kind: str, path: Path, *, store: Store, options: Options, progres
 def dry_run(store: Store, staged: Staged, at: datetime) -> list[Summary]:
     """Apply to a transaction that is then thrown away: every rule of the store is tried, nothing stays."""
     with store.transaction() as db:
-        summaries = staged.apply(db, at, None)
+        summaries = staged.enter(db, at, None)
         db.rollback()
     return summaries
 
@@ -154,7 +170,7 @@ def _stage_photos(path: Path, store: Store, progress: Progress | None) -> Staged
 
     def apply(db: Session, at: datetime, by: int | None) -> list[Summary]:
         kept = {
-            known[ticket][0]: (keep_file(store.folder / "assets", photos[name].jpeg), len(photos[name].jpeg))
+            known[ticket][0]: (sha256(photos[name].jpeg).hexdigest(), len(photos[name].jpeg))
             for ticket, name in matches.by_ticket.items()
         }
         return [intake.import_photos(db, kept, at=at, by=by)]
@@ -166,7 +182,8 @@ def _stage_photos(path: Path, store: Store, progress: Progress | None) -> Staged
     if matches.tickets_without_photo:
         count = len(matches.tickets_without_photo)
         lines.append((f"{count} 名考生没有照片", f"{count} candidates without a photo"))
-    return Staged("photos", tuple(lines), apply)
+    files = tuple(photos[name].jpeg for name in matches.by_ticket.values())
+    return Staged("photos", tuple(lines), apply, store.folder / "assets", files)
 
 
 def _stage_paper(path: Path, store: Store, options: Options, progress: Progress | None) -> Staged:
@@ -191,9 +208,8 @@ def _stage_paper(path: Path, store: Store, options: Options, progress: Progress 
     paper = intake.check_paper(read.paper_document, read.keys_document)
 
     def apply(db: Session, at: datetime, by: int | None) -> list[Summary]:
-        folder = store.folder / "assets"
         assets = {
-            name: (keep_file(folder, content), paper.assets[name].media_type, len(content))
+            name: (sha256(content).hexdigest(), paper.assets[name].media_type, len(content))
             for name, content in read.assets.items()
         }
         summary = intake.import_paper(
@@ -205,4 +221,4 @@ def _stage_paper(path: Path, store: Store, options: Options, progress: Progress 
         f"试卷 {paper.code} {paper.title}：{len(paper.items)} 题，{paper.full_points} 分，附件 {len(read.assets)} 个",
         f"Paper {paper.code} {paper.title}: {len(paper.items)} items, {paper.full_points} points",
     )
-    return Staged("paper", (line,), apply)
+    return Staged("paper", (line,), apply, store.folder / "assets", tuple(read.assets.values()))

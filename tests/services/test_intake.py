@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 
 from station.domain.roster import Roster, RosterHead, RosterRow
 from station.errors import StationError
-from station.services import intake
+from station.services import admission, intake
 from station.store.models import Candidate, Entry, Paper, Seat, Sitting
 from tests.building import PLAN, PLANNED, BuiltRoom, keys_document, paper_document, ticket_number
 
@@ -142,3 +142,24 @@ def test_spare_seats_backwards_are_refused():
     with pytest.raises(StationError) as raised:
         intake.parse_spares("50-46")
     assert raised.value.code == "spares_wrong"
+
+
+def test_a_roster_is_kept_once_something_is_on_record_of_one_of_its_candidates(room: BuiltRoom):
+    roster = Roster("名单", HEAD, rows("甲一", "乙二"))
+    with room.changing() as db:
+        intake.import_roster(db, roster, at=PLANNED)
+        entry_id = db.scalars(select(Entry.id).order_by(Entry.id.desc())).first()
+        assert entry_id is not None
+        admission.mark_absent(db, [entry_id], by=room.staff["exam_officer"], at=PLANNED)
+    assert refused(room, lambda db: intake.import_roster(db, roster, at=PLANNED)) == "sitting_begun"
+
+
+def test_a_plan_with_papers_and_no_sitting_yet_is_not_replaced(room: BuiltRoom):
+    other = copy.deepcopy(PLAN) | {"code": "T-2"}
+    other["certificates"][0]["name"] = "数字营销"
+    changed = copy.deepcopy(other) | {"title": "改过的计划"}
+    paper = paper_document("P-9") | {"certificate": "数字营销"}
+    with room.changing() as db:
+        intake.import_plan(db, other, at=PLANNED)
+        intake.import_paper(db, paper, keys_document(paper), assets={}, at=PLANNED)
+    assert refused(room, lambda db: intake.import_plan(db, changed, at=PLANNED)) == "plan_changed"

@@ -53,6 +53,7 @@ def test_r_rost_3_a_photo_that_fits_one_masked_candidate_is_theirs(room: BuiltRo
     with room.store.reading() as db:
         entries = len(db.scalars(select(JournalEntry)).all())
     staging.dry_run(room.store, staged, PLANNED)
+    assert not (room.store.folder / "assets").exists()
     with room.store.reading() as db:
         assert len(db.scalars(select(JournalEntry)).all()) == entries
     with room.changing() as db:
