@@ -76,7 +76,7 @@ def _register_packages(routes: Blueprint, edge: Edge) -> None:
     @routes.post("/api/packages/<int:package_id>/retry")
     @staff_only(edge, "deliver_results", writes=True)
     def retry(db: Session, person: Staff, at: datetime, package_id: int) -> Response:
-        packages.try_again(db, package_id, at=at)
+        packages.try_again(db, package_id, at=at, by=person.id)
         return json_response({"done": True})
 
     @routes.post("/api/packages/<int:package_id>/export")

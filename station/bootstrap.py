@@ -12,17 +12,17 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
-from apscheduler.schedulers.background import BackgroundScheduler
 from flask import Flask
 from waitress.server import create_server
 
 from invigilator_console.app import create_staff_app
 from station import __version__
+from station.bell import Bell
 from station.clock import Clock
 from station.config import Config, read_secret
-from station.errors import Unsound, problem
+from station.errors import StationError, Unsound, problem
 from station.services import due_work, saving
-from station.services.delivery import Delivery, deliver_next
+from station.services.delivery import Delivery, deliver_next, take_up_again
 from station.store import Store, migrations, open_store
 from station.store.save_queue import SaveQueue
 from station.web.candidate import create_candidate_app
@@ -44,6 +44,7 @@ KEY_UNUSABLE = problem("key_unusable", "密钥或公钥无法使用：{reason}",
 
 TICK_S = 1.0
 DELIVERY_S = 2.0
+STOP_WAITS_S = 10.0
 STAFF_CONNECTIONS = 200
 log = logging.getLogger(__name__)
 
@@ -56,8 +57,9 @@ class Station:
     edge: Edge
     delivery: Delivery
     sign: Callable[[bytes], str]
-    _scheduler: BackgroundScheduler = field(default_factory=lambda: BackgroundScheduler(timezone="UTC"))
+    _bells: list[Bell] = field(default_factory=list)
     _servers: list[_Listener] = field(default_factory=list)
+    _refused_told: int = 0
 
     @property
     def candidate_port(self) -> int:
@@ -69,46 +71,61 @@ class Station:
         return self._servers[1].port
 
     def start(self) -> None:
-        """Give back an outage that lies behind, then listen, then let the scheduler ring."""
+        """Take the addresses, give back an outage that lies behind, then listen, then ring for what falls due.
+
+        The addresses come first: a second start beside a running station is refused before it touches the store.
+        """
         edge = self.edge
+        self._take_addresses()
+        take_up_again(self.delivery)
         with edge.store.transaction() as db:
             gap_s = due_work.begin_life(db, edge.clock.now(), version=__version__)
         if gap_s:
             log.warning("the station was down for %.1f s in a running sitting", gap_s)
         edge.saves.start()
-        self._listen()
-        self._scheduler.add_job(self._tick, "interval", seconds=TICK_S, max_instances=1, coalesce=True)
-        self._scheduler.add_job(self._deliver, "interval", seconds=DELIVERY_S, max_instances=1, coalesce=True)
-        self._scheduler.start()
+        for server in self._servers:
+            server.start()
+        for name, job, every_s in (("tick", self._tick, TICK_S), ("delivery", self._deliver, DELIVERY_S)):
+            bell = Bell(name, job, every_s=every_s, alarm=self._alarm)
+            self._bells.append(bell)
+            bell.start()
 
     def stop(self) -> None:
-        """Stop listening, finish what is being written, note the clean stop."""
-        if self._scheduler.running:
-            self._scheduler.shutdown(wait=True)
+        """Stop listening, finish what is being written, note the clean stop.
+
+        After a start that was refused only the store is closed: it may be a running station's.
+        """
+        for bell in self._bells:
+            bell.stop(timeout_s=STOP_WAITS_S)
         for server in self._servers:
             server.stop()
         self.edge.saves.stop()
-        with self.edge.store.transaction() as db:
-            due_work.end_life(db, self.edge.clock.now())
+        if self._servers:
+            with self.edge.store.transaction() as db:
+                due_work.end_life(db, self.edge.clock.now())
         self.edge.store.close()
 
-    def _listen(self) -> None:
+    def _take_addresses(self) -> None:
         candidate, staff = self.config.candidate_listener, self.config.staff_listener
         listeners = (
             (create_candidate_app(self.edge), candidate, candidate.connection_limit, False),
             (create_staff_app(self.edge), staff, STAFF_CONNECTIONS, staff.behind_tls),
         )
-        for app, settings, limit, behind_front in listeners:
-            server = _Listener(
-                app,
-                settings.host,
-                settings.port,
-                threads=settings.threads,
-                connection_limit=limit,
-                behind_front=behind_front,
-            )
-            server.start()
-            self._servers.append(server)
+        try:
+            for app, settings, limit, behind_front in listeners:
+                server = _Listener(
+                    app,
+                    settings.host,
+                    settings.port,
+                    threads=settings.threads,
+                    connection_limit=limit,
+                    behind_front=behind_front,
+                )
+                self._servers.append(server)
+        except StationError:
+            while self._servers:
+                self._servers.pop().give_up()
+            raise
 
     def _tick(self) -> None:
         edge = self.edge
@@ -116,11 +133,20 @@ class Station:
         if moved is not None:
             with edge.store.transaction() as db:
                 due_work.note_clock_jump(db, moved, edge.clock.now())
+        refused = edge.saves.refused
+        if refused > self._refused_told:
+            with edge.store.transaction() as db:
+                due_work.note_refused_saves(db, refused - self._refused_told, edge.clock.now())
+            self._refused_told = refused
         due_work.tick(edge.store, edge.clock.now(), sign=self.sign)
 
     def _deliver(self) -> None:
-        while deliver_next(self.delivery):
+        while not any(bell.is_stopped for bell in self._bells) and deliver_next(self.delivery):
             pass
+
+    def _alarm(self, name: str, error: Exception) -> None:
+        with self.edge.store.transaction() as db:
+            due_work.note_trouble(db, name, error, self.edge.clock.now())
 
 
 def build_station(config: Config, *, clock: Clock | None = None) -> Station:
@@ -180,7 +206,6 @@ def keep_log(config: Config) -> None:
     )
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     root.addHandler(handler)
-    logging.getLogger("apscheduler").setLevel(logging.WARNING)
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
 
 
@@ -226,6 +251,11 @@ class _Listener:
 
     def start(self) -> None:
         self._thread.start()
+
+    def give_up(self) -> None:
+        """Close a listener that was never started."""
+        self._server.task_dispatcher.shutdown(cancel_pending=True, timeout=1)
+        self._server.close()
 
     def stop(self) -> None:
         """Finish the requests in work, then close every socket and end the thread.

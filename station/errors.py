@@ -11,6 +11,7 @@ The edge turns a raised problem into one JSON shape or one page; the code is sta
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,10 @@ class StationError(Exception):
         super().__init__(kind.code)
         self.problem = kind
         self.details = details
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Come whole out of a child process."""
+        return _again, (type(self), self.problem, self.details)
 
     @property
     def code(self) -> str:
@@ -97,3 +102,7 @@ class Unsound(StationError):
     """The station itself is not in order: a file damaged, a secret absent, a chain broken."""
 
     status = 500
+
+
+def _again(kind: type[StationError], what: Problem, details: dict[str, Any]) -> StationError:
+    return kind(what, **details)

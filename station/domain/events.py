@@ -69,6 +69,28 @@ _event(
     "The server's clock jumped by {seconds} s; running deadlines are not affected. Please set it right",
     Weight.ALARM,
 )
+_event(
+    "station_trouble",
+    "station",
+    "考站后台任务 {job} 出错（{reason}），正在重试，请报告技术人员",
+    "The station's job {job} failed ({reason}) and is tried again. Tell the technician",
+    Weight.ALARM,
+)
+_event(
+    "saves_refused",
+    "station",
+    "有 {count} 次保存未能写入服务器，答案仍在考生机上并会自动重发，请检查磁盘空间",
+    "{count} saves could not be written. The answers are kept on the PCs and sent again: check the disk",
+    Weight.ALARM,
+)
+_event(
+    "marking_failed",
+    "station",
+    "客观题评分失败（{reason}），成果包照常上报，由认证机构评分",
+    "Marking failed ({reason}). The package goes out all the same; the certificate body marks",
+    Weight.ALARM,
+)
+_event("package_retried", "staff", "成果包 {name} 立即重试", "Package {name} put in line again")
 _event("staff_logged_in", "staff", "{name} 登录监考台", "{name} logged in to the console", Weight.QUIET)
 _event("staff_logged_out", "staff", "{name} 退出监考台", "{name} logged out", Weight.QUIET)
 _event("staff_login_failed", "staff", "账号 {username} 登录失败", "Failed log-in for {username}", Weight.NORMAL)

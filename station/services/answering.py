@@ -164,11 +164,15 @@ def collect_attempts(
     return len(open_ones)
 
 
-def collect_due(db: Session, *, at: datetime) -> int:
-    """Collect every attempt whose deadline has come; suspended ones wait."""
-    due = db.scalars(
-        select(Attempt).where(Attempt.state == AttemptState.ANSWERING, Attempt.deadline_at <= at).order_by(Attempt.id)
-    ).all()
+def due_attempts(db: Session, *, at: datetime) -> list[Attempt]:
+    """List the attempts whose deadline has come; suspended ones wait."""
+    due = select(Attempt).where(Attempt.state == AttemptState.ANSWERING, Attempt.deadline_at <= at)
+    return list(db.scalars(due.order_by(Attempt.id)))
+
+
+def collect_due(db: Session, *, at: datetime, only: int | None = None) -> int:
+    """Collect every attempt whose deadline has come, or `only` the one if its has. Returns how many."""
+    due = [one for one in due_attempts(db, at=at) if only in {None, one.id}]
     still_due = [one for one in lock_attempts(db, due) if one.state == AttemptState.ANSWERING and one.deadline_at <= at]
     return collect_attempts(db, still_due, at=at)
 

@@ -6,10 +6,11 @@ Marking and packing run in child processes, so that no candidate's save waits fo
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from hashlib import file_digest
@@ -17,19 +18,26 @@ from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 
+from sqlalchemy.exc import OperationalError
+
 from station.services import marking, packages, results
 from station.services.packages import PackageJob
 from station.store import Store
 from station.store.files import path_of
 from sync.central import Central, Sent, Transient, fetch_receipt, next_delay, send_package
 from sync.child import pack_apart
-from sync.container import Member
+from sync.container import Member, remove_unfinished
 from sync.errors import SyncError
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """What delivering needs to know. `central` None: packages are built and only exported."""
+    """What delivering needs to know. `central` None: packages are built and only exported.
+
+    `unmarkable`: sittings whose marking failed since the start; they are delivered without marks.
+    """
 
     store: Store
     now: Callable[[], datetime]
@@ -38,10 +46,27 @@ class Delivery:
     station_id: str
     version: str
     central: Central | None = None
+    unmarkable: set[int] = field(default_factory=set)
 
     @property
     def outbox(self) -> Path:
         return self.store.folder / "outbox"
+
+
+def take_up_again(delivery: Delivery) -> None:
+    """After a start: let nothing wait for the process that died, and remove what it left half done.
+
+    That includes the work folder of a build, which holds answers in plain text. Where several processes may be at
+    work on one database the claims are left to lapse.
+    """
+    if not delivery.store.is_sqlite:
+        return
+    with delivery.store.transaction() as db:
+        unfinished = packages.release_claims(db, at=delivery.now())
+    for file_name in unfinished:
+        remove_unfinished(delivery.outbox / file_name)
+    for work in delivery.outbox.glob("*.work"):
+        shutil.rmtree(work, ignore_errors=True)
 
 
 def deliver_next(delivery: Delivery) -> bool:
@@ -51,11 +76,18 @@ def deliver_next(delivery: Delivery) -> bool:
 
 def _mark_next(delivery: Delivery) -> bool:
     with delivery.store.reading() as db:
-        job = marking.sitting_to_mark(db)
+        job = marking.sitting_to_mark(db, leave_out=delivery.unmarkable)
     if job is None:
         return False
-    with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
-        marks = pool.submit(marking.mark, job).result()
+    try:
+        with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
+            marks = pool.submit(marking.mark, job).result()
+    except Exception as error:
+        log.error("sitting %d cannot be marked", job.sitting_id, exc_info=error)
+        delivery.unmarkable.add(job.sitting_id)
+        with delivery.store.transaction() as db:
+            marking.note_failure(db, job, reason=f"{type(error).__name__}: {error}", at=delivery.now())
+        return True
     with delivery.store.transaction() as db:
         marking.record_marks(db, job, marks, at=delivery.now())
     return True
@@ -80,8 +112,12 @@ def _package_next(delivery: Delivery) -> bool:
             _build(delivery, job)
         elif delivery.central is not None:
             _send(delivery, delivery.central, job)
-    except (SyncError, OSError) as error:
-        reason = error.sentence() if isinstance(error, SyncError) else str(error)
+    except OperationalError:
+        raise  # the store itself: the claim lapses, and the step is taken again
+    except Exception as error:
+        if not isinstance(error, SyncError | OSError):
+            log.error("package %s cannot go on", job.file_name, exc_info=error)
+        reason = error.sentence() if isinstance(error, SyncError) else f"{type(error).__name__}: {error}"
         with delivery.store.transaction() as db:
             packages.record_trouble(db, job, reason=reason, retry_after_s=None, at=delivery.now())
     return True

@@ -10,12 +10,14 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from sqlalchemy import select, update
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from station.domain.attempt import OPEN, AttemptState
 from station.domain.sitting import SittingState
 from station.services import answering, journal
 from station.store import Store
+from station.store.locking import lock_attempts_of, to_change
 from station.store.models import (
     Attempt,
     Entry,
@@ -35,14 +37,15 @@ def tick(store: Store, at: datetime, *, sign: Callable[[bytes], str]) -> bool:
     """Do what is due at this moment; say whether there was anything.
 
     1. Note that the station is alive.
-    2. Collect attempts whose deadline has come.
-    3. Sign the heads of all chains once a minute while somebody answers.
+    2. Sign the heads of all chains once a minute while somebody answers.
+    3. Collect attempts whose deadline has come.
+    Each in a transaction of its own: what fails in one undoes nothing of the others.
     """
     with store.transaction() as db:
         _beat(db, at)
-        collected = answering.collect_due(db, at=at)
+    with store.transaction() as db:
         signed = _sign_heads(db, at, sign)
-    return bool(collected) or signed
+    return _collect(store, at) or signed
 
 
 def begin_life(db: Session, at: datetime, *, version: str) -> float:
@@ -61,12 +64,16 @@ def begin_life(db: Session, at: datetime, *, version: str) -> float:
     last, gap_s = life.alive_at, (at - life.alive_at).total_seconds()
     life.alive_at, life.started_at, life.stopped_cleanly = at, at, False
     life.clock_in_doubt = gap_s < 0
-    journal.append(db, "station_started", at=at, version=version, gap_s=round(gap_s, 1))
-    running = db.execute(
+    of_running = (
         select(Sitting, Subject.outage_limit_s)
         .join(Subject, Subject.id == Sitting.subject_id)
         .where(Sitting.state == SittingState.RUNNING)
-    ).all()
+        .order_by(Sitting.id)
+    )
+    running = db.execute(to_change(of_running, Sitting)).all()
+    for sitting, _ in running:
+        lock_attempts_of(db, sitting.id)
+    journal.append(db, "station_started", at=at, version=version, gap_s=round(gap_s, 1))
     for sitting, limit_s in running:
         _give_back(db, sitting, limit_s=limit_s, last=last, at=at)
     return max(gap_s, 0.0) if running else 0.0
@@ -80,9 +87,42 @@ def end_life(db: Session, at: datetime) -> None:
     journal.append(db, "station_stopped", at=at)
 
 
+def note_trouble(db: Session, name: str, error: Exception, at: datetime) -> None:
+    """Put a job that failed into the journal, so that the board shows it."""
+    reason = error.orig if isinstance(error, DBAPIError) else error
+    journal.append(db, "station_trouble", at=at, job=name, reason=f"{type(error).__name__}: {reason}"[:200])
+
+
+def note_refused_saves(db: Session, count: int, at: datetime) -> None:
+    """Put saves that could not be written into the journal; their pages keep them and send them again."""
+    journal.append(db, "saves_refused", at=at, count=count)
+
+
 def note_clock_jump(db: Session, seconds: float, at: datetime) -> None:
     """Put a jump of the machine's clock into the journal; no deadline moves."""
     journal.append(db, "clock_jumped", at=at, seconds=round(seconds, 1))
+
+
+def _collect(store: Store, at: datetime) -> bool:
+    """Collect all that is due at once; if that fails, one by one, so that one unsound attempt holds up no other."""
+    try:
+        with store.transaction() as db:
+            return bool(answering.collect_due(db, at=at))
+    except OperationalError:
+        raise  # the disk or the database: no better one by one
+    except Exception:
+        with store.reading() as db:
+            due = answering.due_attempts(db, at=at)
+        failure: Exception | None = None
+        for attempt in due:
+            try:
+                with store.transaction() as db:
+                    answering.collect_due(db, at=at, only=attempt.id)
+            except Exception as error:
+                failure = error
+        if failure is not None:
+            raise failure from None
+        return True
 
 
 def _beat(db: Session, at: datetime) -> None:
@@ -91,9 +131,7 @@ def _beat(db: Session, at: datetime) -> None:
 
 def _give_back(db: Session, sitting: Sitting, *, limit_s: int, last: datetime, at: datetime) -> None:
     gap_s = (at - last).total_seconds()
-    attempts = db.scalars(
-        select(Attempt).join(Entry, Entry.id == Attempt.entry_id).where(Entry.sitting_id == sitting.id)
-    ).all()
+    attempts = lock_attempts_of(db, sitting.id)
     if 0 <= gap_s <= limit_s:
         db.add(Interruption(sitting_id=sitting.id, kind="outage", reason="", began_at=last, ended_at=at))
         open_ones = [attempt for attempt in attempts if attempt.state in OPEN]

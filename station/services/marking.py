@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -33,9 +33,11 @@ class MarkingJob:
     responses: Mapping[int, Mapping[str, str]]
 
 
-def sitting_to_mark(db: Session) -> MarkingJob | None:
+def sitting_to_mark(db: Session, *, leave_out: Collection[int] = ()) -> MarkingJob | None:
     """Find a closed sitting whose attempts are not marked yet; None when there is none, or the centre marks."""
     for sitting in db.scalars(select(Sitting).where(Sitting.state == SittingState.CLOSED).order_by(Sitting.closed_at)):
+        if sitting.id in leave_out:
+            continue
         paper = db.get(Paper, sitting.paper_id) if sitting.paper_id is not None else None
         if paper is None or not paper.keys:
             continue
@@ -84,6 +86,11 @@ def record_marks(db: Session, job: MarkingJob, marks: Mapping[int, PaperMark], *
             )
         )
     journal.append(db, "marked", at=at, sitting_id=job.sitting_id, count=len(marks), keys_sha256=keys_sha256)
+
+
+def note_failure(db: Session, job: MarkingJob, *, reason: str, at: datetime) -> None:
+    """Put into the journal that a sitting could not be marked here."""
+    journal.append(db, "marking_failed", at=at, sitting_id=job.sitting_id, reason=reason[:200])
 
 
 def _mark_row(attempt_id: int, document: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from station.domain.sitting import SittingState
 from station.errors import Missing, Refused, problem
 from station.services import journal
+from station.store.locking import lock_row
 from station.store.models import PackageState, ResultPackage, Room, Sitting, Subject
 
 NOT_CLOSED = problem(
@@ -46,7 +47,7 @@ class PackageJob:
 
 def queue_result_package(db: Session, sitting_id: int, *, at: datetime) -> ResultPackage:
     """Order the package of a closed sitting; after the first one a numbered supplement (design §13.12)."""
-    sitting = db.get(Sitting, sitting_id)
+    sitting = lock_row(db, Sitting, sitting_id)
     if sitting is None:
         raise Missing(PACKAGE_UNKNOWN)
     if sitting.state not in {SittingState.CLOSED, SittingState.DELIVERED}:
@@ -172,9 +173,24 @@ def record_trouble(db: Session, job: PackageJob, *, reason: str, retry_after_s: 
     journal.append(db, "package_troubled", at=at, sitting_id=job.sitting_id, reason=reason[:300])
 
 
-def try_again(db: Session, package_id: int, *, at: datetime) -> None:
-    """Put a package that needs attention, or waits for its next try, in line at once."""
-    package = package_of(db, package_id)
+def release_claims(db: Session, *, at: datetime) -> list[str]:
+    """Make every package due that is not confirmed; gives the names of those whose file is not built yet."""
+    states = [PackageState.WAITING, PackageState.SENDING, PackageState.ARRIVED]
+    open_ones = db.scalars(select(ResultPackage).where(ResultPackage.state.in_(states))).all()
+    for package in open_ones:
+        package.next_try_at = at
+        if package.state == PackageState.SENDING:
+            package.state = PackageState.WAITING
+    return [package.file_name for package in open_ones if not package.sha256]
+
+
+def try_again(db: Session, package_id: int, *, at: datetime, by: int | None = None) -> None:
+    """Put a package that needs attention, or waits for its next try, in line at once: to be built or sent."""
+    package = lock_row(db, ResultPackage, package_id)
+    if package is None:
+        raise Missing(PACKAGE_UNKNOWN)
+    if package.state == PackageState.NEEDS_ATTENTION:
+        journal.append(db, "package_retried", at=at, by=by, sitting_id=package.sitting_id, name=package.file_name)
     if package.state == PackageState.NEEDS_ATTENTION:
         package.state = PackageState.WAITING
     if package.state in {PackageState.WAITING, PackageState.ARRIVED}:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+import pickle
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from station.errors import StationError
+from station.errors import Missing, StationError
 from station.services import admission, closing, due_work, exporting, packages
-from station.services.delivery import Delivery, deliver_next
-from station.store.models import PackageState, ResultPackage, Score, Sitting
+from station.services.delivery import Delivery, deliver_next, take_up_again
+from station.store.models import JournalEntry, PackageState, Paper, ResultPackage, Score, Sitting
 from sync import keys
 from sync.central import Central
 from sync.container import open_container
@@ -191,3 +192,59 @@ def test_no_two_workers_claim_the_same_step(room: BuiltRoom, delivery: Delivery)
         second = packages.claim_package(db, at=room.clock.now(), can_send=True)
     assert first is not None
     assert second is None
+
+
+def test_a_package_that_could_not_be_built_is_built_when_the_cause_is_gone(room: BuiltRoom, delivery: Delivery):
+    hold_theory(room)
+    deliver_all(replace(delivery, recipient="", central=None))
+    troubled = package(room)
+    assert (troubled.state, troubled.sha256) == (PackageState.NEEDS_ATTENTION, "")
+    with room.changing() as db:
+        packages.try_again(db, troubled.id, at=room.clock.now(), by=room.staff["technician"])
+    deliver_all(replace(delivery, central=None))
+    assert package(room).sha256
+    with pytest.raises(StationError) as raised, room.changing() as db:
+        packages.try_again(db, 99, at=room.clock.now())
+    assert raised.value.code == "package_unknown"
+
+
+def test_a_sitting_that_cannot_be_marked_is_delivered_all_the_same_and_the_board_is_told_once(
+    room: BuiltRoom, delivery: Delivery
+):
+    hold_theory(room)
+    with room.changing() as db:
+        db.execute(update(Paper).values(keys="{}"))
+    deliver_all(replace(delivery, central=None))
+    assert package(room).sha256
+    with room.store.reading() as db:
+        events = db.scalars(select(JournalEntry.event)).all()
+    assert events.count("marking_failed") == 1
+    assert "package_built" in events
+
+
+def test_a_refusal_comes_whole_out_of_a_child_process():
+    again = pickle.loads(pickle.dumps(Missing(packages.PACKAGE_UNKNOWN)))
+    assert (type(again), again.code, again.sentence("en")) == (Missing, "package_unknown", "There is no such package.")
+
+
+def test_after_an_unclean_stop_the_package_is_taken_up_at_once_and_no_half_of_it_is_left(
+    room: BuiltRoom, delivery: Delivery
+):
+    hold_theory(room)
+    delivery = replace(delivery, central=None)
+    with room.changing() as db:
+        ordered = packages.queue_result_package(db, room.theory, at=room.clock.now())
+        name, folder = ordered.file_name, delivery.outbox / f"{ordered.uuid}.work"
+        assert packages.claim_package(db, at=room.clock.now(), can_send=True) is not None
+    folder.mkdir(parents=True)
+    (folder / "result.json").write_text("plain answers", encoding="utf-8")
+    half = delivery.outbox / f"{name}.body.part"
+    half.write_bytes(b"half")
+    take_up_again(delivery)
+    if not room.store.is_sqlite:  # another process may be at work on it: its claim lapses by itself
+        assert folder.exists()
+        return
+    assert not folder.exists()
+    assert not half.exists()
+    deliver_all(delivery)
+    assert package(room).sha256

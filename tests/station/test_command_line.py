@@ -13,7 +13,7 @@ import requests
 from click.testing import CliRunner, Result
 from sqlalchemy import func, select
 
-from station.__main__ import main
+from station.__main__ import _moment, main
 from station.bootstrap import build_station
 from station.config import CONFIG_NAME, load_config
 from station.errors import StationError
@@ -205,6 +205,41 @@ def test_a_taken_port_is_told_by_its_address(home: Path):
     assert raised.value.code == "port_taken"
     assert str(port) in raised.value.sentence("zh")
     station.stop()
+
+
+def test_a_second_start_beside_a_running_station_leaves_its_store_alone(home: Path):
+    free_ports(home)
+    station = build_station(load_config(home))
+    station.start()
+    try:
+        path = home / CONFIG_NAME
+        text = path.read_text("utf-8").replace("port = 0", f"port = {station.candidate_port}", 1)
+        path.write_text(text, encoding="utf-8")
+        before = rows(home, JournalEntry)
+        second = build_station(load_config(home))
+        with pytest.raises(StationError):
+            second.start()
+        second.stop()
+        assert rows(home, JournalEntry) == before
+        assert requests.get(f"http://127.0.0.1:{station.candidate_port}/", timeout=10).status_code == 200
+    finally:
+        station.stop()
+
+
+def test_init_with_an_address_that_is_none_leaves_nothing_behind(tmp_path: Path):
+    assert "address_wrong" in run("init", tmp_path / "s", "--invigilator-pc", "192.168.1").output
+    assert not (tmp_path / "s").exists()
+    assert run("init", tmp_path / "s", "--invigilator-pc", "192.168.1.10").exit_code == 0
+
+
+def test_a_planned_start_that_is_typed_is_the_rooms_local_time(home: Path):
+    config = load_config(home)
+    moment = _moment("2026-11-21T14:00", config, option="--start")
+    assert moment == datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
+    assert _moment("2026-11-21T14:00+00:00", config, option="--start") == datetime(2026, 11, 21, 14, 0, tzinfo=UTC)
+    refused = run("import", home, "roster", home / CONFIG_NAME, "--start", "tomorrow")
+    assert refused.exit_code == 2
+    assert "--start" in refused.output
 
 
 def test_a_damaged_key_stops_the_start(home: Path):
