@@ -6,6 +6,7 @@ import json
 import shutil
 import signal
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -129,11 +130,14 @@ def _report(outcome: Outcome, place: Path, *, as_json: bool) -> None:
 
 
 def _cause(error: Exception, premises: Premises) -> Exception:
-    """Name the program that broke down, where a lost line was only what came of it."""
-    try:
-        premises.check_programs()
-    except StationError as breakdown:
-        return breakdown
+    """Name the program that broke down, where a lost line was only what came of it; its end may show late."""
+    until = time.monotonic() + 2.0
+    while isinstance(error, LOST) and time.monotonic() < until:
+        try:
+            premises.check_programs()
+        except StationError as breakdown:
+            return breakdown
+        time.sleep(0.1)
     return error
 
 
