@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, Route, expect
 from sqlalchemy import select
 
 from station.services import admission, answering
-from station.store.models import Attempt, CandidateLogin, CurrentAnswer, Place, Revision
+from station.store.models import Attempt, Candidate, CandidateLogin, CurrentAnswer, Place, Revision
 from tests.browser.pages import CandidatePc, answers, wait_for_answer
 from tests.web.seating import SeatedRoom
 
@@ -154,3 +154,28 @@ def test_r_rost_2_a_log_in_elsewhere_is_told_and_ends_this_page_only_when_releas
     pc.page.wait_for_selector("#ticket")
     expect(other.item("c1").get_by_role("radio").nth(1)).to_be_checked()
     other.context.close()
+
+
+@pytest.mark.parametrize("size", ["1366x768", "1920x1080"])
+def test_nothing_leaves_the_head_with_a_long_name_large_text_and_the_server_away(
+    room: SeatedRoom, pc: CandidatePc, size: str
+) -> None:
+    width, _, height = size.partition("x")
+    pc.page.set_viewport_size({"width": int(width), "height": int(height)})
+    with room.store.transaction() as db:
+        for one in db.scalars(select(Candidate)):
+            one.name = "吾木提江·阿卜杜外力·买合木提尼亚孜"
+    pc.page.reload()
+    pc.page.wait_for_selector(".item")
+    for size_of_text in ("大字", "小字"):
+        pc.page.get_by_label(size_of_text).click()
+        room.hang_up()
+        pc.item("c1").get_by_text("选项B").click()
+        expect(pc.page.locator(".away")).to_be_visible()
+        assert pc.page.locator(".seat-here").evaluate("seat => seat.getClientRects().length") == 1
+        assert pc.page.locator(".seat-here").bounding_box()["height"] < 30  # type: ignore[index]
+        expect(pc.page.get_by_role("button", name="交卷", exact=True)).to_be_in_viewport(ratio=1)
+        assert pc.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        expect(pc.page.locator(".overview .place").first).to_be_in_viewport(ratio=1)
+        room.listen()
+        expect(pc.page.locator(".away")).to_be_hidden()

@@ -132,6 +132,12 @@ def test_an_unknown_kind_or_a_file_without_a_name_is_refused(console, query):
     assert refusal(answer) == (400, "field_wrong")
 
 
+@pytest.mark.parametrize("name", ["../../名单.\x00", "名单.xlsx:stream", "<img src=x onerror=alert(1)>.json"])
+def test_a_files_name_is_never_a_path_and_comes_back_as_text(console, room, name):
+    job = read(console("technician"), "plan", name, b"{")
+    assert (job["state"], job["name"], job["error"]["code"]) == ("refused", name, "plan_unreadable")
+
+
 def test_only_roles_that_import_may_send_see_and_confirm(console, stranger):
     one = console("technician")
     job = read(one, "roster", "名单.xlsx", roster_template())

@@ -12,7 +12,8 @@ from sqlalchemy import func, select
 
 from station.services import answering, invigilation, room_record
 from station.store.models import Attempt, Entry, JournalEntry, Revision, SaveConflict, Seat, Upload
-from tests.web.seating import PIXEL, WORKBOOK, A, B, Browser, SeatedRoom, refusal, text
+from tests.web.seated_paper import PIXEL, WORKBOOK, A, B, text
+from tests.web.seating import Browser, SeatedRoom, refusal
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from station.services import answering
-from tests.web.seating import WORKBOOK, A, served_room, text
+from tests.web.seated_paper import WORKBOOK, A, text
+from tests.web.seating import served_room
 
 pytestmark = pytest.mark.postgresql
 

@@ -20,7 +20,7 @@ export class PaperHead {
     );
     this.element = el(
       "header.paper-head",
-      el("div.person", el("strong", candidate.name), el("span", `${say("考位", "Seat")} ${entry.seat}`), el("span.fine.digits", candidate.ticket_number)),
+      el("div.person", { title: candidate.name }, el("div.who", el("strong", candidate.name), el("span.seat-here", `${say("考位", "Seat")} ${entry.seat}`)), el("span.fine.digits", candidate.ticket_number)),
       el("div.subject", el("strong", entry.subject), el("span.fine", `${entry.certificate}（${entry.level}）`)),
       this.countdownBox,
       this.saved,
