@@ -133,6 +133,11 @@ class Station:
         if moved is not None:
             with edge.store.transaction() as db:
                 due_work.note_clock_jump(db, moved, edge.clock.now())
+        if edge.clock.is_off:
+            with edge.store.transaction() as db:
+                if not due_work.is_time_running(db):
+                    edge.clock.follow_system()
+                    due_work.note_clock_followed(db, edge.clock.now())
         refused = edge.saves.refused
         if refused > self._refused_told:
             with edge.store.transaction() as db:

@@ -22,17 +22,16 @@ class Clock:
 
     scale: float = 1.0
     starts_at: datetime | None = None
-    _anchor: datetime = field(init=False)
-    _monotonic: float = field(init=False)
+    _base: tuple[datetime, float] = field(init=False)
     _offset_seen: timedelta = field(init=False, default=timedelta(0))
 
     def __post_init__(self) -> None:
-        self._monotonic = time.monotonic()
-        self._anchor = self.starts_at or system_time()
+        self._base = (self.starts_at or system_time(), time.monotonic())
 
     def now(self) -> datetime:
         """Say the present moment, aware, in UTC."""
-        return self._anchor + timedelta(seconds=(time.monotonic() - self._monotonic) * self.scale)
+        anchor, since = self._base
+        return anchor + timedelta(seconds=(time.monotonic() - since) * self.scale)
 
     def jump(self, *, tolerance_s: float = 2.0) -> float | None:
         """Say by how many seconds the system clock has moved against this one since last asked.
@@ -47,6 +46,15 @@ class Clock:
             return None
         self._offset_seen = offset
         return moved
+
+    @property
+    def is_off(self) -> bool:
+        """Say whether the system clock has jumped and this one has not followed."""
+        return bool(self._offset_seen)
+
+    def follow_system(self) -> None:
+        """Take the machine's time again; only while no deadline runs."""
+        self._base, self._offset_seen = (system_time(), time.monotonic()), timedelta(0)
 
     def real_seconds(self, station_seconds: float) -> float:
         """Turn station seconds into seconds of waiting."""

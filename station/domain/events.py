@@ -91,6 +91,7 @@ _event(
     Weight.ALARM,
 )
 _event("package_retried", "staff", "成果包 {name} 立即重试", "Package {name} put in line again")
+_event("clock_followed", "station", "考站已采用校准后的服务器时间", "The station goes by the corrected time now")
 _event("staff_logged_in", "staff", "{name} 登录监考台", "{name} logged in to the console", Weight.QUIET)
 _event("staff_logged_out", "staff", "{name} 退出监考台", "{name} logged out", Weight.QUIET)
 _event("staff_login_failed", "staff", "账号 {username} 登录失败", "Failed log-in for {username}", Weight.NORMAL)

@@ -14,8 +14,8 @@ from station.errors import problem
 
 TOO_EARLY_TO_START = problem(
     "too_early_to_start",
-    "未到计划开考时间 {planned_start}，不能开考。",
-    "The planned start is {planned_start}: the sitting cannot start before it.",
+    "未到计划开考时间，还需等待 {wait_min} 分钟，不能开考。",
+    "The sitting cannot start before its planned time: {wait_min} minutes to go.",
 )
 SITTING_STATE_WRONG = problem(
     "sitting_state_wrong",
@@ -90,6 +90,12 @@ def interrupted_s(stretches: Iterable[tuple[datetime, datetime]], *, since: date
             total += (ended_at - began_at).total_seconds()
             covered_until = ended_at
     return total
+
+
+def minutes_to_start(planned_start_at: datetime, postponement_s: int, at: datetime) -> int:
+    """Say how many begun minutes are left until the planned start; 0 when it has come."""
+    left_s = (planned_start_at - at).total_seconds() + postponement_s
+    return 0 if left_s <= 0 else int(-(-left_s // 60))
 
 
 def may_start(planned_start_at: datetime, postponement_s: int, at: datetime) -> bool:

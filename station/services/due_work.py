@@ -103,6 +103,17 @@ def note_clock_jump(db: Session, seconds: float, at: datetime) -> None:
     journal.append(db, "clock_jumped", at=at, seconds=round(seconds, 1))
 
 
+def is_time_running(db: Session) -> bool:
+    """Say whether a deadline hangs on the clock's going on evenly: a sitting runs or is suspended."""
+    held = Sitting.state.in_([SittingState.RUNNING, SittingState.SUSPENDED])
+    return db.scalars(select(Sitting.id).where(held)).first() is not None
+
+
+def note_clock_followed(db: Session, at: datetime) -> None:
+    """Put into the journal that the station goes by the machine's corrected time from now on."""
+    journal.append(db, "clock_followed", at=at)
+
+
 def _collect(store: Store, at: datetime) -> bool:
     """Collect all that is due at once; if that fails, one by one, so that one unsound attempt holds up no other."""
     try:
@@ -126,7 +137,7 @@ def _collect(store: Store, at: datetime) -> bool:
 
 
 def _beat(db: Session, at: datetime) -> None:
-    db.execute(update(StationLife).where(StationLife.id == 1, StationLife.alive_at < at).values(alive_at=at))
+    db.execute(update(StationLife).where(StationLife.id == 1).values(alive_at=at))
 
 
 def _give_back(db: Session, sitting: Sitting, *, limit_s: int, last: datetime, at: datetime) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from station.domain.attempt import ENDED, OPEN, AttemptState
@@ -17,6 +17,7 @@ from station.domain.sitting import (
     TOO_EARLY_TO_START,
     SittingState,
     may_start,
+    minutes_to_start,
 )
 from station.domain.staff import Role, may, not_allowed
 from station.errors import Invalid, Missing, Refused, problem
@@ -43,14 +44,20 @@ SEAT_UNKNOWN = problem("seat_unknown", "本考场没有该考位。", "This room
 ENTRY_ENDED = problem("entry_ended", "{name} 已交卷，不能再进行该操作。", "{name} has handed in already.")
 CLOCK_IN_DOUBT = problem(
     "clock_in_doubt",
-    "服务器时间早于中断前的最后时刻（{last}）。请先校准服务器时间并重新启动考站，再继续考试。",
-    "The server's clock lies before the last known moment ({last}): set it right, restart the station, then resume.",
+    "服务器时间比暂停开始的时刻还早 {behind_min} 分钟。请先校准服务器时间并重新启动考站，再继续考试。",
+    "The server's clock is {behind_min} minutes behind the beginning of the suspension: set it right, restart the "
+    "station, then resume.",
+)
+POSTPONEMENT_LENGTH = problem(
+    "postponement_length", "推迟须为 1 至 {maximum_min} 分钟。", "A start is put off by 1 to {maximum_min} minutes."
 )
 SITTING_HAS_NO_PAPER = problem(
     "sitting_has_no_paper",
     "本场次还没有试卷，不能开考。请先导入“{subject}”试卷。",
     "The sitting has no paper: import one for {subject} first.",
 )
+
+POSTPONEMENT_MAXIMUM_MIN = 600
 
 
 def check_may(person: Staff, act: str) -> None:
@@ -72,7 +79,8 @@ def start_sitting(db: Session, sitting_id: int, *, by: int, at: datetime) -> Non
     if sitting.paper_id is None:
         raise Refused(SITTING_HAS_NO_PAPER, subject=subject.name)
     if not may_start(sitting.planned_start_at, sitting.postponement_s, at):
-        raise Refused(TOO_EARLY_TO_START, planned_start=_local_time(sitting))
+        wait_min = minutes_to_start(sitting.planned_start_at, sitting.postponement_s, at)
+        raise Refused(TOO_EARLY_TO_START, wait_min=wait_min)
     _change_sitting(db, sitting_id, {SittingState.ADMITTING}, SittingState.RUNNING, act=("开考", "started"))
     db.refresh(sitting)
     sitting.started_at = at
@@ -84,8 +92,10 @@ def postpone_sitting(db: Session, sitting_id: int, *, minutes: int, reason: str,
     sitting = _locked(db, sitting_id)
     if sitting.state not in {SittingState.PLANNED, SittingState.ADMITTING}:
         raise _wrong_state(sitting, ("推迟", "postponed"))
-    if not reason.strip() or not 1 <= minutes <= 600:
+    if not reason.strip():
         raise Invalid(REASON_MISSING)
+    if not 1 <= minutes <= POSTPONEMENT_MAXIMUM_MIN:
+        raise Invalid(POSTPONEMENT_LENGTH, maximum_min=POSTPONEMENT_MAXIMUM_MIN)
     sitting.postponement_s += minutes * 60
     journal.append(db, "sitting_postponed", at=at, by=by, sitting_id=sitting_id, minutes=minutes, reason=reason)
 
@@ -107,8 +117,8 @@ def suspend_sitting(db: Session, sitting_id: int, *, reason: str, by: int, at: d
 def resume_sitting(db: Session, sitting_id: int, *, by: int, at: datetime) -> None:
     """Go on where it stopped: the suspension is given back to everybody (also after a long outage, R-DAY-9)."""
     sitting = _locked(db, sitting_id)
-    if sitting.suspended_at is not None and at < sitting.suspended_at:
-        raise Refused(CLOCK_IN_DOUBT, last=f"{sitting.suspended_at:%Y-%m-%d %H:%M:%S} UTC")
+    if sitting.suspended_at is not None:
+        _check_clock(sitting.suspended_at, at)
     _change_sitting(db, sitting_id, {SittingState.SUSPENDED}, SittingState.RUNNING, act=("恢复", "resumed"))
     db.refresh(sitting)
     sitting.suspended_at, sitting.suspended_reason = None, ""
@@ -166,8 +176,15 @@ def resume_attempts(db: Session, attempts: Sequence[Attempt], *, by: int, at: da
             continue
         entry, name = _entry_and_name(db, attempt)
         before = attempt.deadline_at
-        if not _close_interruptions(db, entry.sitting_id, attempt_id=attempt.id, by=by, at=at):
+        began = db.scalar(
+            select(func.max(Interruption.began_at)).where(
+                Interruption.attempt_id == attempt.id, Interruption.ended_at.is_(None)
+            )
+        )
+        if began is None:  # the whole sitting is suspended, and nobody has held this one back
             continue
+        _check_clock(began, at)
+        _close_interruptions(db, entry.sitting_id, attempt_id=attempt.id, by=by, at=at)
         if db.get_one(Sitting, entry.sitting_id).state == SittingState.RUNNING:
             attempt.state = AttemptState.ANSWERING
         move_deadline(db, attempt)
@@ -251,6 +268,12 @@ def _change_sitting(
         raise _wrong_state(sitting_of(db, sitting_id), act)
 
 
+def _check_clock(began_at: datetime, at: datetime) -> None:
+    """Refuse to go on by a clock that lies before the stretch that is to be given back."""
+    if at < began_at:
+        raise Refused(CLOCK_IN_DOUBT, behind_min=-(-int((began_at - at).total_seconds()) // 60))
+
+
 def _wrong_state(sitting: Sitting, act: tuple[str, str]) -> Refused:
     state_zh, state_en = STATE_NAMES[SittingState(sitting.state)]
     return Refused(SITTING_STATE_WRONG, state_zh=state_zh, state=state_en, act_zh=act[0], act=act[1])
@@ -302,8 +325,3 @@ def _locked(db: Session, sitting_id: int) -> Sitting:
     if sitting is None:
         raise Missing(SITTING_UNKNOWN)
     return sitting
-
-
-def _local_time(sitting: Sitting) -> str:
-    planned = sitting.planned_start_at
-    return f"{planned:%Y-%m-%d %H:%M} UTC +{sitting.postponement_s // 60} min"

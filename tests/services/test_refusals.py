@@ -212,3 +212,30 @@ def test_attendance_is_settled_once_the_sitting_is_closed(room: BuiltRoom):
     by, at = room.staff["invigilator"], room.clock.now()
     for act in (admission.mark_absent, admission.withdraw_absence):
         assert refused(room, lambda db, act=act: act(db, entry_ids, by=by, at=at)) == "sitting_state_wrong"
+
+
+def test_r_day_15_a_start_is_put_off_with_a_reason_and_within_bounds(room: BuiltRoom):
+    by, at = room.staff["chief_examiner"], room.clock.now()
+
+    def postpone(minutes: int, reason: str) -> Callable[..., None]:
+        return lambda db: invigilation.postpone_sitting(db, room.theory, minutes=minutes, reason=reason, by=by, at=at)
+
+    assert refused(room, postpone(5, " ")) == "reason_missing"
+    assert refused(room, postpone(0, "x")) == "postponement_length"
+    assert refused(room, postpone(601, "x")) == "postponement_length"
+
+
+def test_a_candidate_is_not_resumed_by_a_clock_that_lies_before_the_suspension(room: BuiltRoom):
+    assert isinstance(room.clock, SetClock)
+    room.start()
+    attempt, _ = room.enter(room.tickets[0])
+    by = room.staff["invigilator"]
+    with room.changing() as db:
+        one = db.get_one(Attempt, attempt.id)
+        invigilation.suspend_attempts(db, [one], reason="x", by=by, at=room.clock.now())
+    room.clock.pass_time(minutes=-3)
+
+    def resume(db):
+        invigilation.resume_attempts(db, [db.get_one(Attempt, attempt.id)], by=by, at=room.clock.now())
+
+    assert refused(room, resume) == "clock_in_doubt"
