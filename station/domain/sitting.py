@@ -5,6 +5,7 @@ T is the actual start, never before the planned one (design §13.10).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -37,6 +38,10 @@ TOO_EARLY_TO_LEAVE = problem(
     "Handing in early is only possible in the last {early_leave_min} minutes, with the chief examiner's "
     "consent ({wait_min} minutes to go).",
 )
+
+
+# What a candidate may take from the end of one subject to opening the next when the gap was used up.
+CHANGEOVER = timedelta(minutes=5)
 
 
 class SittingState(StrEnum):
@@ -119,8 +124,13 @@ def may_leave_early(deadline_at: datetime, early_leave_min: int, at: datetime) -
     return at >= deadline_at - timedelta(minutes=early_leave_min)
 
 
-def shift_after(previous_ended_at: datetime | None, started_at: datetime) -> int:
-    """Compute by how many seconds a late end of the subject before moves this one for a candidate (R-DAY-14)."""
-    if previous_ended_at is None or previous_ended_at <= started_at:
+def shift_after(previous_ended_at: datetime | None, started_at: datetime, at: datetime) -> int:
+    """Compute by how many seconds a late end of the subject before moves this one for a candidate (R-DAY-14).
+
+    Time to log in again is theirs, too: the shift goes to the moment `at` of entering, at most `CHANGEOVER`
+    after the end of the subject before. 0 where that left the changeover before this start.
+    """
+    if previous_ended_at is None:
         return 0
-    return int((previous_ended_at - started_at).total_seconds() + 0.999)
+    entered_at = min(at, previous_ended_at + CHANGEOVER)
+    return max(0, math.ceil((entered_at - started_at).total_seconds()))

@@ -95,7 +95,7 @@ def open_attempt(db: Session, entry: Entry, *, at: datetime) -> Attempt:
     if sitting.paper_id is None:
         raise Refused(NO_PAPER)
     subject = db.get_one(Subject, sitting.subject_id)
-    shift_s = shift_after(_end_of_subject_before(db, entry, sitting), sitting.started_at)
+    shift_s = shift_after(_end_of_subject_before(db, entry, sitting), sitting.started_at, at)
     stood_still_s = stood_still(db, sitting.id, since=sitting.started_at + timedelta(seconds=shift_s))
     if not may_enter(sitting.started_at, subject.entry_cutoff_min, at, shift_s=shift_s + stood_still_s):
         raise Refused(ENTRY_CLOSED, cutoff_min=subject.entry_cutoff_min)
