@@ -8,7 +8,7 @@ import { renderEvents, renderPending } from "./side.js";
 import { renderBar } from "./seat_acts.js";
 import { renderList, renderTiles } from "./tiles.js";
 import { renderTrouble } from "./trouble.js";
-import { clockSeconds, heardNow } from "./times.js";
+import { clockSeconds, heardNow, stationNow } from "./times.js";
 
 let changed = "";
 let asking = null;
@@ -77,7 +77,7 @@ function showAway(refusal) {
     box.hidden = true;
     return;
   }
-  awaySince = awaySince || new Date().toISOString();
+  awaySince = awaySince || new Date(stationNow()).toISOString();
   const since = clockSeconds(awaySince);
   setText(box, refusal.code === "away"
     ? say(`自 ${since} 起与服务器失去连接，下方为断开前的情况，正在自动重连。考生答案暂存在考生机上。`,

@@ -160,7 +160,8 @@ def _add_login(app: Flask, edge: Edge, gate: SaveGate) -> None:
             throttle.succeeded(ticket, source)  # the password was right; a rule said no
             raise
         throttle.succeeded(ticket, source)
-        edge.presence.mark(logged_in.candidate_id, at)
+        if not logged_in.waits_for_release:
+            edge.presence.mark(logged_in.candidate_id, at)
         response = json_response({"login_id": logged_in.login_id, "waits_for_release": logged_in.waits_for_release})
         _set_cookie(response, CANDIDATE_COOKIE, logged_in.token, lasts=LOGIN_LASTS, edge=edge)
         return response

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import quote
 
 from flask import Flask, Response, request, send_file
@@ -21,7 +21,7 @@ from station.services import admission, answering, uploading
 from station.services.saving import BatchOutcome, Save, SaveBatch
 from station.store.answers import held_saves
 from station.store.files import path_of
-from station.store.models import Attempt, CandidateLogin, Entry, Upload
+from station.store.models import Attempt, CandidateLogin, Entry, Revision, Upload
 from station.web.bodies import SentSave, read_saves
 from station.web.edge import Edge
 from station.web.guards import (
@@ -39,6 +39,8 @@ from station.web.papers import PaperShelf
 from station.web.save_gate import Passage, SaveGate
 from station.web.uploads import check_length, deliverable_of, received
 
+VERSIONS_SHOWN = 40
+VERSIONS_APART = timedelta(minutes=1)
 _PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 
 
@@ -145,9 +147,7 @@ def _acknowledgement(outcome: BatchOutcome, refused: list[dict[str, object]], *,
 def _add_looking_back(app: Flask, edge: Edge, shelf: PaperShelf) -> None:
     @app.get("/api/revisions/<int:attempt_id>/<item_id>")
     @candidate_only(edge)
-    def list_revisions(
-        db: Session, login: CandidateLogin, at: datetime, *, attempt_id: int, item_id: str
-    ) -> Response:
+    def list_revisions(db: Session, login: CandidateLogin, at: datetime, *, attempt_id: int, item_id: str) -> Response:
         attempt, entry = answering.attempt_of(db, attempt_id, login.candidate_id)
         _check_open(db, login, attempt, entry)
         item = shelf.take(db, attempt.paper_id).paper.item(item_id)
@@ -159,7 +159,7 @@ def _add_looking_back(app: Flask, edge: Edge, shelf: PaperShelf) -> None:
                     "response": json.loads(revision.response),
                     "is_late": revision.is_late,
                 }
-                for revision in answering.earlier_revisions(db, attempt_id, item.id)
+                for revision in _worth_showing(answering.earlier_revisions(db, attempt_id, item.id))
             ]
         )
 
@@ -243,11 +243,11 @@ def _add_files(app: Flask, edge: Edge, shelf: PaperShelf) -> None:
 
 def _attempt_to_fill(db: Session, edge: Edge, attempt_id: int, shelf: PaperShelf) -> tuple[Attempt, Paper]:
     login = admission.login_of(db, request.cookies.get(CANDIDATE_COOKIE, ""))
-    edge.presence.mark(login.candidate_id, edge.clock.now())
     if not 0 <= attempt_id <= 2**53:
         raise Invalid(FIELD_WRONG, field="attempt_id")
     attempt, entry = answering.attempt_of(db, attempt_id, login.candidate_id)
     admission.check_released(db, login, entry)
+    edge.presence.mark(login.candidate_id, edge.clock.now())
     return attempt, shelf.take(db, attempt.paper_id).paper
 
 
@@ -257,6 +257,15 @@ def _check_open(db: Session, login: CandidateLogin, attempt: Attempt, entry: Ent
     if attempt.state not in OPEN:
         state_zh, state = STATE_NAMES[AttemptState(attempt.state)]
         raise Refused(NOT_ANSWERING, state_zh=state_zh, state=state)
+
+
+def _worth_showing(newest_first: Sequence[Revision]) -> list[Revision]:
+    """Thin out what a long text leaves behind: the newest versions all, of older ones one a minute."""
+    shown = list(newest_first[:VERSIONS_SHOWN])
+    for revision in newest_first[VERSIONS_SHOWN:]:
+        if shown[-1].saved_at - revision.saved_at >= VERSIONS_APART:
+            shown.append(revision)
+    return shown
 
 
 def _unkept(response: Response) -> Response:

@@ -83,7 +83,8 @@ def candidate_only(edge: Edge, *, writes: bool = False) -> Callable[[View], View
             with edge.store.transaction() if writes else edge.store.reading() as db:
                 login = admission.login_of(db, request.cookies.get(CANDIDATE_COOKIE, ""))
                 at = edge.clock.now()
-                edge.presence.mark(login.candidate_id, at)
+                if login.released_at is not None:  # somebody who waits elsewhere must not look like the candidate
+                    edge.presence.mark(login.candidate_id, at)
                 return view(db, login, at, **arguments)
 
         return guard("candidate")(run)
@@ -182,9 +183,9 @@ def json_body() -> dict[str, Any]:
 
 
 def text_field(body: dict[str, Any], name: str, *, longest: int = 2000, default: str | None = None) -> str:
-    """Take a text of a JSON object; absent and no default, not a text, or too long: `field_wrong`."""
+    """Take a text of a JSON object; absent and no default, not a text that can be kept, or too long: `field_wrong`."""
     value = body.get(name, default)
-    if not isinstance(value, str) or len(value) > longest:
+    if not isinstance(value, str) or len(value) > longest or not _is_storable(value):
         raise Invalid(FIELD_WRONG, field=name)
     return value
 
@@ -214,6 +215,11 @@ def chosen_language(edge: Edge) -> str:
 def moment_text(at: datetime) -> str:
     """Write a moment as the JSON of both apps does: ISO 8601 in UTC with milliseconds, as the store keeps them."""
     return at.isoformat(timespec="milliseconds")
+
+
+def _is_storable(text: str) -> bool:
+    """Say whether every database takes the text: PostgreSQL no NUL, none a half surrogate."""
+    return "\x00" not in text and not any("\ud800" <= sign <= "\udfff" for sign in text)
 
 
 def say(zh: str, en: str) -> str:

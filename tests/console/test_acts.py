@@ -223,3 +223,9 @@ def test_a_number_that_no_key_can_be_is_missing_and_not_a_fault(console, room):
     assert refusal(one.get(f"/api/board/{room.theory}", params={"since": huge})) == (404, "no_such_number")
     assert refusal(one.act("/api/entries/absent", entry_ids=[huge])) == (404, "no_such_number")
     assert one.get(f"/board/{huge}").status_code == 404
+
+
+@pytest.mark.parametrize("wrong", ["\x00", "\ud800"])
+def test_a_text_that_no_database_keeps_is_a_wrong_field_and_not_a_fault(console, room, wrong):
+    answer = console("invigilator").act("/api/messages", sitting_id=room.theory, entry_ids=None, text=f"请{wrong}安静")
+    assert refusal(answer) == (400, "field_wrong")

@@ -214,6 +214,18 @@ def test_earlier_revisions_are_shown_newest_first(candidate: Browser) -> None:
     assert [revision["response"] for revision in revisions] == [text("二"), text("一")]
 
 
+def test_of_a_text_typed_for_hours_the_newest_versions_and_one_a_minute_are_shown(
+    candidate: Browser, room: SeatedRoom
+) -> None:
+    for number in range(1, 61):
+        candidate.save((number, "w2", text(f"稿 {number}")))
+        room.clock.move(seconds=5)
+    shown = [one["number"] for one in candidate.get(f"/api/revisions/{candidate.attempt_id}/w2").json()]
+    assert shown[:40] == list(range(60, 20, -1))
+    assert len(shown) == 41
+    assert shown[40] in {8, 9, 10}, "the next is a minute older"
+
+
 def test_the_paper_comes_packed_without_keys_and_with_its_pictures(candidate: Browser) -> None:
     reply = candidate.get(f"/api/papers/{candidate.attempt_id}")
     assert reply.headers["Content-Encoding"] == "gzip"

@@ -134,6 +134,9 @@ def test_r_rost_2_a_guessed_password_at_another_seat_stops_nobody_until_it_is_re
     login_id = neighbour.log_in(room.tickets[0]).json()["login_id"]
     assert owner.me()["view"] == "paper", "who waits for release has ended nobody's log-in"
     assert owner.me()["tried_at"] == "2", "and the owner is told"
+    seen = room.edge.presence.last_seen(1)
+    neighbour.me()
+    assert room.edge.presence.last_seen(1) == seen, "who waits does not look like the candidate at work"
     assert owner.save((1, "c1", {"base": {"identifier": "A"}})).status_code == 200
     room.act(admission.release_login, login_id)
     assert refusal(owner.get("/api/me")) == (401, "logged_in_elsewhere")
@@ -305,9 +308,7 @@ def test_the_shell_says_which_seat_this_is(room: SeatedRoom) -> None:
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b'"x"', b"\xff", b'{"ticket_number": 1, "password": "1"}', b"{}"])
 def test_malformed_log_ins_are_refused_by_name(room: SeatedRoom, body: bytes) -> None:
-    reply = room.browser().request(
-        "POST", "/api/login", data=body, headers={"Content-Type": "application/json"}
-    )
+    reply = room.browser().request("POST", "/api/login", data=body, headers={"Content-Type": "application/json"})
     assert reply.status_code == 400
     assert reply.json()["error"]["code"] in {"bad_json", "field_wrong"}
 

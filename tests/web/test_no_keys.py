@@ -54,9 +54,7 @@ def _texts(node: Any) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("code", ["theory", "practical"])
-def test_no_text_of_the_keys_reaches_the_browser(
-    tmp_path: Path, papers: dict[str, PaperImport], code: str
-) -> None:
+def test_no_text_of_the_keys_reaches_the_browser(tmp_path: Path, papers: dict[str, PaperImport], code: str) -> None:
     given = {
         subject: (one.paper_document, {name: (media_type_of(name, raw), raw) for name, raw in one.assets.items()})
         for subject, one in papers.items()
