@@ -1,7 +1,8 @@
 """Rings a job at a fixed pace, for ever, whatever the system clock does and whatever the job raises.
 
 A scheduler that works out its next turn from the system's time falls silent when that is set back by an hour:
-deadlines would pass and nobody be collected. The bell waits on the monotonic counter instead.
+deadlines would pass and nobody be collected. The bell waits on the monotonic counter instead. What may wait a
+moment (delivery) stays with the scheduler, which the bell's job puts right after a jump of the clock.
 """
 
 from __future__ import annotations
@@ -13,51 +14,30 @@ from collections.abc import Callable
 log = logging.getLogger(__name__)
 
 
-class Bell:
-    """Calls `job` every so many seconds in a thread of its own, until stopped.
+class Watched:
+    """A job whose failures end nothing.
 
-    What the job raises is logged once and told once to `alarm(name, error)`, until it goes well again or fails in
-    another way; an alarm that fails itself (a full disk takes no journal) is repeated at the next turn.
+    What it raises is logged once and told once to `alarm(name, error)`, until it goes well again or fails in
+    another way; an alarm that fails itself (a full disk takes no journal) is repeated at the next call.
     """
 
-    def __init__(
-        self, name: str, job: Callable[[], object], *, every_s: float, alarm: Callable[[str, Exception], None]
-    ) -> None:
+    def __init__(self, name: str, job: Callable[[], object], *, alarm: Callable[[str, Exception], None]) -> None:
         self._name = name
         self._job = job
-        self._every_s = every_s
         self._alarm = alarm
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._ring, name=f"bell-{name}", daemon=True)
         self._trouble = ""
         self._untold: Exception | None = None
 
-    @property
-    def is_stopped(self) -> bool:
-        """Say whether a long job should come to its end."""
-        return self._stopped.is_set()
-
-    def start(self) -> None:
-        """Ring from now on."""
-        self._thread.start()
-
-    def stop(self, *, timeout_s: float) -> None:
-        """Ring no more; wait so long for a job that is at work."""
-        self._stopped.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout_s)
-
-    def _ring(self) -> None:
-        while not self._stopped.wait(self._every_s):
-            try:
-                self._job()
-            except Exception as error:
-                self._note(error)
-            else:
-                if self._trouble:
-                    log.info("%s goes well again", self._name)
-                self._trouble = ""
-            self._tell()
+    def __call__(self) -> None:
+        try:
+            self._job()
+        except Exception as error:
+            self._note(error)
+        else:
+            if self._trouble:
+                log.info("%s goes well again", self._name)
+            self._trouble = ""
+        self._tell()
 
     def _note(self, error: Exception) -> None:
         trouble = f"{type(error).__name__}: {error}"
@@ -74,3 +54,29 @@ class Bell:
             log.debug("the alarm of %s could not be given: %s", self._name, failure)
         else:
             self._untold = None
+
+
+class Bell:
+    """Calls a job, watched, every so many seconds in a thread of its own, until stopped."""
+
+    def __init__(
+        self, name: str, job: Callable[[], object], *, every_s: float, alarm: Callable[[str, Exception], None]
+    ) -> None:
+        self._watched = Watched(name, job, alarm=alarm)
+        self._every_s = every_s
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._ring, name=f"bell-{name}", daemon=True)
+
+    def start(self) -> None:
+        """Ring from now on."""
+        self._thread.start()
+
+    def stop(self, *, timeout_s: float) -> None:
+        """Ring no more; wait so long for a job that is at work."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+
+    def _ring(self) -> None:
+        while not self._stopped.wait(self._every_s):
+            self._watched()

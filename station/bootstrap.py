@@ -12,12 +12,14 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.interval import IntervalTrigger
 from flask import Flask
 from waitress.server import create_server
 
 from invigilator_console.app import create_staff_app
 from station import __version__
-from station.bell import Bell
+from station.bell import Bell, Watched
 from station.clock import Clock
 from station.config import Config, read_secret
 from station.errors import StationError, Unsound, problem
@@ -43,6 +45,7 @@ PORT_TAKEN = problem(
 KEY_UNUSABLE = problem("key_unusable", "密钥或公钥无法使用：{reason}", "A key cannot be used: {reason}")
 
 TICK_S = 1.0
+DELIVERY = "delivery"
 DELIVERY_S = 2.0
 STOP_WAITS_S = 10.0
 STAFF_CONNECTIONS = 200
@@ -57,7 +60,9 @@ class Station:
     edge: Edge
     delivery: Delivery
     sign: Callable[[bytes], str]
-    _bells: list[Bell] = field(default_factory=list)
+    _bell: Bell | None = None
+    _is_stopping: bool = False
+    _scheduler: BackgroundScheduler = field(default_factory=lambda: BackgroundScheduler(timezone="UTC"))
     _servers: list[_Listener] = field(default_factory=list)
     _refused_told: int = 0
 
@@ -85,18 +90,28 @@ class Station:
         edge.saves.start()
         for server in self._servers:
             server.start()
-        for name, job, every_s in (("tick", self._tick, TICK_S), ("delivery", self._deliver, DELIVERY_S)):
-            bell = Bell(name, job, every_s=every_s, alarm=self._alarm)
-            self._bells.append(bell)
-            bell.start()
+        self._scheduler.add_job(
+            Watched(DELIVERY, self._deliver, alarm=self._alarm),
+            IntervalTrigger(seconds=DELIVERY_S),
+            id=DELIVERY,
+            max_instances=1,
+            coalesce=True,
+            misfire_grace_time=None,
+        )
+        self._scheduler.start()
+        self._bell = Bell("tick", self._tick, every_s=TICK_S, alarm=self._alarm)
+        self._bell.start()
 
     def stop(self) -> None:
         """Stop listening, finish what is being written, note the clean stop.
 
         After a start that was refused only the store is closed: it may be a running station's.
         """
-        for bell in self._bells:
-            bell.stop(timeout_s=STOP_WAITS_S)
+        self._is_stopping = True
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=True)
+        if self._bell is not None:
+            self._bell.stop(timeout_s=STOP_WAITS_S)
         for server in self._servers:
             server.stop()
         self.edge.saves.stop()
@@ -131,6 +146,9 @@ class Station:
         edge = self.edge
         moved = edge.clock.jump()
         if moved is not None:
+            # The scheduler works by the system's clock: set back, it would wait for as long as that was moved.
+            if self._scheduler.running:
+                self._scheduler.reschedule_job(DELIVERY, trigger=IntervalTrigger(seconds=DELIVERY_S))
             with edge.store.transaction() as db:
                 due_work.note_clock_jump(db, moved, edge.clock.now())
         if edge.clock.is_off:
@@ -146,7 +164,7 @@ class Station:
         due_work.tick(edge.store, edge.clock.now(), sign=self.sign)
 
     def _deliver(self) -> None:
-        while not any(bell.is_stopped for bell in self._bells) and deliver_next(self.delivery):
+        while not self._is_stopping and deliver_next(self.delivery):
             pass
 
     def _alarm(self, name: str, error: Exception) -> None:
@@ -211,6 +229,7 @@ def keep_log(config: Config) -> None:
     )
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     root.addHandler(handler)
+    logging.getLogger("apscheduler").setLevel(logging.WARNING)
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
 
 

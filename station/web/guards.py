@@ -166,7 +166,8 @@ def error_response(error: StationError) -> Response:
 def json_response(body: object, *, status: int = 200) -> Response:
     """Write JSON with a length, as waitress keeps the connection open only then (design §13.18)."""
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    return Response(text, status=status, mimetype="application/json")
+    # What a request said may stand in its refusal, half surrogates too.
+    return Response(text.encode("utf-8", "replace"), status=status, mimetype="application/json")
 
 
 def json_body() -> dict[str, Any]:
