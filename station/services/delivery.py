@@ -95,7 +95,7 @@ def _mark_next(delivery: Delivery) -> bool:
 
 def _order_next(delivery: Delivery) -> bool:
     with delivery.store.transaction() as db:
-        sitting_id = packages.sitting_without_package(db)
+        sitting_id = packages.sitting_without_package(db, at=delivery.now())
         if sitting_id is None:
             return False
         packages.queue_result_package(db, sitting_id, at=delivery.now())
@@ -138,6 +138,8 @@ def _build(delivery: Delivery, job: PackageJob) -> None:
                 _json_member(work, "revisions.jsonl", results.revision_lines(db, job.sitting_id)),
                 _json_member(work, "journal.jsonl", results.journal_lines(db)),
             ]
+            with (work / "revisions.jsonl").open("rb") as written:
+                revisions = sum(1 for _ in written)
             uploads = results.uploads_of(db, job.sitting_id)
             labels = packages.labels_of(db, job.sitting_id)
         folder = delivery.store.folder / "uploads"
@@ -166,6 +168,7 @@ def _build(delivery: Delivery, job: PackageJob) -> None:
             sha256=sha256,
             size=target.stat().st_size,
             attempts=len(document["attempts"]),
+            revisions=revisions,
             at=delivery.now(),
         )
 

@@ -13,7 +13,7 @@ from station.domain.sitting import SittingState
 from station.errors import Missing, Refused, problem
 from station.services import journal
 from station.store.locking import lock_row
-from station.store.models import PackageState, ResultPackage, Room, Sitting, Subject
+from station.store.models import Attempt, Entry, PackageState, ResultPackage, Room, Sitting, Subject
 
 NOT_CLOSED = problem(
     "not_closed",
@@ -25,6 +25,7 @@ PACKAGE_NOT_BUILT = problem(
     "package_not_built", "成果包正在生成，请稍候再试。", "The package is being built; try again in a moment."
 )
 
+QUIET = timedelta(seconds=60)
 CONFIRMATION_EVERY = timedelta(seconds=60)
 # A claim that nobody finished (the process died) is taken up again after this time.
 CLAIM_LASTS = timedelta(minutes=45)
@@ -69,14 +70,19 @@ def queue_result_package(db: Session, sitting_id: int, *, at: datetime) -> Resul
     return package
 
 
-def sitting_without_package(db: Session) -> int | None:
-    """Find a closed sitting for which no package has been ordered."""
-    return db.scalars(
+def sitting_without_package(db: Session, *, at: datetime) -> int | None:
+    """Find a closed sitting for which a package is to be ordered: its first, or a supplement.
+
+    A supplement is due when answers arrived after the last package was built, and none came for `QUIET`
+    (design §13.12).
+    """
+    first = db.scalars(
         select(Sitting.id)
         .outerjoin(ResultPackage, ResultPackage.sitting_id == Sitting.id)
         .where(Sitting.state == SittingState.CLOSED, ResultPackage.id.is_(None))
         .order_by(Sitting.closed_at)
     ).first()
+    return first if first is not None else _sitting_to_supplement(db, at=at)
 
 
 def claim_package(db: Session, *, at: datetime, can_send: bool) -> PackageJob | None:
@@ -110,9 +116,12 @@ def claim_package(db: Session, *, at: datetime, can_send: bool) -> PackageJob | 
     return None
 
 
-def record_built(db: Session, job: PackageJob, *, sha256: str, size: int, attempts: int, at: datetime) -> None:
+def record_built(
+    db: Session, job: PackageJob, *, sha256: str, size: int, attempts: int, revisions: int, at: datetime
+) -> None:
     """Note that the package's file is on disk; it is due to be sent at once."""
     package = db.get_one(ResultPackage, job.package_id)
+    package.revisions = revisions
     package.sha256, package.size, package.built_at, package.next_try_at = sha256, size, at, at
     journal.append(
         db,
@@ -225,6 +234,30 @@ def labels_of(db: Session, sitting_id: int) -> dict[str, str]:
         "subject": subject.name,
         "planned_start_at": sitting.planned_start_at.isoformat(),
     }
+
+
+def _sitting_to_supplement(db: Session, *, at: datetime) -> int | None:
+    packed = (
+        select(
+            ResultPackage.sitting_id,
+            func.max(ResultPackage.revisions).label("revisions"),
+            func.min(ResultPackage.revisions).label("fewest"),
+        )
+        .group_by(ResultPackage.sitting_id)
+        .subquery()
+    )
+    return db.scalars(
+        select(packed.c.sitting_id)
+        .join(Entry, Entry.sitting_id == packed.c.sitting_id)
+        .join(Attempt, Attempt.entry_id == Entry.id)
+        .where(packed.c.fewest > 0)
+        .group_by(packed.c.sitting_id, packed.c.revisions)
+        .having(
+            func.sum(Attempt.revision_count) > packed.c.revisions,
+            func.max(Attempt.last_saved_at) <= at - QUIET,
+        )
+        .order_by(packed.c.sitting_id)
+    ).first()
 
 
 def _job(kind: str, package: ResultPackage) -> PackageJob:

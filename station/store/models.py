@@ -565,7 +565,7 @@ class Score(Base):
 
 
 class ResultPackage(Base):
-    """An outgoing package; `number` above 1 is a supplement made after delivery."""
+    """An outgoing package; `number` above 1 is a supplement. `revisions`: how many it holds, 0 until it is built."""
 
     __tablename__ = "result_package"
     __table_args__ = (UniqueConstraint("sitting_id", "number"), _one_of("state", PackageState))
@@ -577,6 +577,7 @@ class ResultPackage(Base):
     file_name: Mapped[str] = mapped_column(String(255))
     sha256: Mapped[str] = mapped_column(String(64))
     size: Mapped[int] = mapped_column(BigInteger)
+    revisions: Mapped[int] = mapped_column(Integer, default=0)
     state: Mapped[str] = mapped_column(String(16), default=PackageState.WAITING)
     built_at: Mapped[datetime] = mapped_column(Moment)
     tries: Mapped[int] = mapped_column(Integer, default=0)

@@ -248,3 +248,23 @@ def test_after_an_unclean_stop_the_package_is_taken_up_at_once_and_no_half_of_it
     assert not half.exists()
     deliver_all(delivery)
     assert package(room).sha256
+
+
+def test_answers_that_arrive_after_delivery_go_out_in_a_numbered_supplement(room: BuiltRoom, delivery: Delivery):
+    assert isinstance(room.clock, SetClock)
+    hold_theory(room)
+    deliver_until_arrived(room, delivery)
+    attempt = room.attempt(room.tickets[0])
+    late = room.save(attempt.id, attempt.place, 3, "q3", '{"base":{"boolean":false}}')
+    assert late.acknowledged[0].is_late
+    deliver_all(delivery)
+    assert package(room).number == 1
+    room.clock.pass_time(seconds=61)
+    deliver_all(delivery)
+    with room.store.reading() as db:
+        both = db.scalars(select(ResultPackage).order_by(ResultPackage.number)).all()
+    assert [(one.number, one.revisions) for one in both] == [(1, 2), (2, 3)]
+    room.clock.pass_time(minutes=10)
+    deliver_all(delivery)
+    with room.store.reading() as db:
+        assert len(db.scalars(select(ResultPackage)).all()) == 2

@@ -31,9 +31,7 @@ def photo_archive(folder: Path, *names: str) -> Path:
     return path
 
 
-def test_r_rost_3_a_photo_that_fits_two_masked_candidates_is_refused_and_none_comes_in(
-    room: BuiltRoom, tmp_path: Path
-):
+def test_r_rost_3_a_photo_that_fits_two_masked_candidates_is_refused_and_none_comes_in(room: BuiltRoom, tmp_path: Path):
     with room.changing() as db:
         db.execute(update(Candidate).where(Candidate.id.in_([1, 2])).values(id_number=MASKED))
     path = photo_archive(tmp_path, NUMBER)
@@ -47,9 +45,7 @@ def test_r_rost_3_a_photo_that_fits_two_masked_candidates_is_refused_and_none_co
 def test_r_rost_3_a_photo_that_fits_one_masked_candidate_is_theirs(room: BuiltRoom, tmp_path: Path):
     with room.changing() as db:
         db.execute(update(Candidate).where(Candidate.id == 1).values(id_number=MASKED))
-    staged = staging.stage_file(
-        "photos", photo_archive(tmp_path, NUMBER), store=room.store, options=OPTIONS
-    )
+    staged = staging.stage_file("photos", photo_archive(tmp_path, NUMBER), store=room.store, options=OPTIONS)
     with room.store.reading() as db:
         entries = len(db.scalars(select(JournalEntry)).all())
     staging.dry_run(room.store, staged, PLANNED)
