@@ -7,10 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.web.seating import SeatedRoom, served_room
+from tests.web.seating import Browser, SeatedRoom, served_room
 
 
 @pytest.fixture
 def room(tmp_path: Path) -> Iterator[SeatedRoom]:
     with served_room(tmp_path) as built:
         yield built
+
+
+@pytest.fixture
+def running(room: SeatedRoom) -> SeatedRoom:
+    room.admit()
+    room.start()
+    return room
+
+
+@pytest.fixture
+def candidate(running: SeatedRoom) -> Browser:
+    return running.answering(1)

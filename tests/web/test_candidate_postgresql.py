@@ -27,7 +27,7 @@ def test_a_sitting_on_postgresql_from_log_in_to_receipt(tmp_path: Path, postgres
         assert first.save((1, "c1", A)).json()["acknowledged"] == replies[0].json()["acknowledged"][:1]
         assert first.upload(WORKBOOK).status_code == 200
         assert first.post("/api/places", attempt_id=first.attempt_id).json()["answers"]["w1"] == text("四月")
-        assert first.log_in("37\x00", "1").status_code == 401
+        assert first.log_in("37\x00", "1").status_code == 400
         room.clock.move(minutes=61)
         with room.store.transaction() as db:
             assert answering.collect_due(db, at=room.clock.now()) == 8
