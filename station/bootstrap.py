@@ -49,6 +49,8 @@ DELIVERY = "delivery"
 DELIVERY_S = 2.0
 STOP_WAITS_S = 10.0
 STAFF_CONNECTIONS = 200
+# waitress writes a body to disk before any guard sees it; the largest deliverable has 500 MiB.
+LARGEST_REQUEST = 512 * 2**20
 log = logging.getLogger(__name__)
 
 
@@ -267,7 +269,7 @@ class _Listener:
             backlog=1024,
             channel_timeout=120,
             ident="",
-            max_request_body_size=2**31,
+            max_request_body_size=LARGEST_REQUEST,
             clear_untrusted_proxy_headers=True,
             **front,
         )

@@ -16,7 +16,7 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from station.domain.roster import RosterRow, match_photos
+from station.domain.roster import RosterRow, mask_id_number, match_photos
 from station.errors import Invalid, problem
 from station.importers.paper_excel import read_paper_workbook
 from station.importers.paper_json import read_paper_folder
@@ -166,7 +166,7 @@ def _stage_photos(path: Path, store: Store, progress: Progress | None) -> Staged
     rows = [RosterRow(name=name, ticket_number=ticket, id_number=number) for ticket, (_, name, number) in known.items()]
     matches = match_photos(photos, rows)
     if matches.ambiguous:
-        raise Invalid(PHOTOS_AMBIGUOUS, count=len(matches.ambiguous), first=next(iter(matches.ambiguous)))
+        raise Invalid(PHOTOS_AMBIGUOUS, count=len(matches.ambiguous), first=mask_id_number(next(iter(matches.ambiguous))))
 
     def apply(db: Session, at: datetime, by: int | None) -> list[Summary]:
         kept = {
