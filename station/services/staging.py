@@ -166,7 +166,8 @@ def _stage_photos(path: Path, store: Store, progress: Progress | None) -> Staged
     rows = [RosterRow(name=name, ticket_number=ticket, id_number=number) for ticket, (_, name, number) in known.items()]
     matches = match_photos(photos, rows)
     if matches.ambiguous:
-        raise Invalid(PHOTOS_AMBIGUOUS, count=len(matches.ambiguous), first=mask_id_number(next(iter(matches.ambiguous))))
+        first = mask_id_number(next(iter(matches.ambiguous)))
+        raise Invalid(PHOTOS_AMBIGUOUS, count=len(matches.ambiguous), first=first)
 
     def apply(db: Session, at: datetime, by: int | None) -> list[Summary]:
         kept = {
