@@ -189,6 +189,7 @@ def missing_debian_packages() -> list[str]:
         "postgresql": any(Path("/usr/lib/postgresql").glob("*/bin/initdb")),
         "fonts-noto-cjk": has_chinese_font(),
         "libnss3": any(Path("/usr/lib").glob("*/libnss3.so")),  # for Chromium 109
+        "libatomic1": any(Path("/usr/lib").glob("*/libatomic.so.1")),  # for Playwright's own program
         "iproute2": shutil.which("ip") is not None or Path("/sbin/ip").exists(),
     }
     return [package for package, is_there in present.items() if not is_there]
