@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -295,7 +296,11 @@ class _Listener:
                 channel.handle_close()
             self._server.close()
 
-        self._server.trigger.pull_trigger(close_all)
+        # The loop may run this, and close the trigger with all else, before the wake-up is written.
+
+        with suppress(OSError):
+
+            self._server.trigger.pull_trigger(close_all)
         self._thread.join(timeout=5)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import requests
@@ -30,7 +30,11 @@ def served_staff_app(room: BuiltRoom, *, port: int = 0) -> Iterator[str]:
                 channel.handle_close()
             server.close()
 
-        server.trigger.pull_trigger(close_all)
+        # The loop may run this, and close the trigger with all else, before the wake-up is written.
+
+        with suppress(OSError):
+
+            server.trigger.pull_trigger(close_all)
         thread.join(timeout=5)
 
 

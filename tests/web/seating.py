@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -96,7 +96,11 @@ class SeatedRoom:
                 channel.handle_close()
             server.close()
 
-        server.trigger.pull_trigger(close_all)  # runs in the server's own loop, which then ends
+        # The loop may run this, and close the trigger with all else, before the wake-up is written.
+
+        with suppress(OSError):
+
+            server.trigger.pull_trigger(close_all)  # runs in the server's own loop, which then ends
         self._thread.join(timeout=5)
 
     def sitting(self, code: str = "theory") -> int:
