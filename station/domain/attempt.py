@@ -61,11 +61,6 @@ def response_text(response: Mapping[str, object]) -> str:
     return json.dumps(response, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
-def body_digest(item_id: str, response: str) -> str:
-    """Digest what a save says, to tell a retry from another body under the same identity."""
-    return hashlib.sha256(f"{item_id}\n{response}".encode()).hexdigest()
-
-
 def link_hash(previous_hash: str, link: ChainLink) -> str:
     """Hash one revision onto the chain: SHA-256 over the previous hash and the link's fields, in order."""
     fields = json.dumps(list(link), ensure_ascii=False, separators=(",", ":"))

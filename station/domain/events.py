@@ -226,4 +226,3 @@ _event(
     "The upload needs attention: {reason}",
     Weight.ALARM,
 )
-_event("room_sealed", "staff", "考场封场", "Room sealed")

@@ -14,7 +14,7 @@ from station.domain.answer_keys import parse_keys
 from station.domain.marking import check_keys_against_themselves
 from station.domain.paper import Paper as PaperDocument
 from station.domain.paper import canonical_bytes, parse_paper
-from station.domain.plan import CertificatePlan, ExamPlan, SubjectPlan, parse_plan
+from station.domain.plan import CertificatePlan, SubjectPlan, parse_plan
 from station.domain.roster import Roster, RosterRow
 from station.domain.sitting import SittingState
 from station.errors import Invalid, Missing, Refused, problem
@@ -272,11 +272,6 @@ def find_subject(db: Session, *, certificate: str, level: str, subject: str) -> 
         ).one()
     assert refusal is not None
     raise refusal
-
-
-def plan_of(db: Session, subject: Subject) -> ExamPlan:
-    """Read the plan that a subject comes from."""
-    return parse_plan(json.loads(db.get_one(Plan, subject.plan_id).document))
 
 
 def _subject_row(plan_id: int, certificate: CertificatePlan, subject: SubjectPlan) -> Subject:
