@@ -114,8 +114,15 @@ class Premises:
     def platform_folder(self) -> Path:
         return self.folder / "platform"
 
-    def start(self, name: str, arguments: Sequence[str]) -> Child:
-        """Start a module of this Python as a program of its own."""
+    def start(
+        self,
+        name: str,
+        arguments: Sequence[str],
+        *,
+        before: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> Child:
+        """Start a module of this Python as a program of its own, at need by another program's words `before`."""
         log = self.folder / "logs" / f"{name}.log"
         # A console's Ctrl+C goes to this program alone, which then ends the others in their order.
         apart: dict[str, Any] = (
@@ -125,11 +132,11 @@ class Premises:
         )
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", *arguments],
+                [*before, sys.executable, "-m", *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"},
+                env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1", **(environment or {})},
                 **apart,
             )
         child = Child(name, log, process)

@@ -1,0 +1,1 @@
+"""Benchmarks: every figure beside a floor of the same run."""
