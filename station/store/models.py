@@ -59,6 +59,8 @@ def from_milliseconds(value: int) -> datetime:
 
 # SQLite gives out row numbers only for its own INTEGER type.
 Key = BigInteger().with_variant(Integer, "sqlite")
+# For rows whose numbers leave the server: none is ever given out twice, and a restored station goes on far beyond.
+NEVER_AGAIN = {"sqlite_autoincrement": True}
 
 
 class PackageState(StrEnum):
@@ -326,7 +328,7 @@ class CandidateLogin(Base):
     """One log-in of a candidate. `released_at` None: waits for an invigilator (another seat than the roster's)."""
 
     __tablename__ = "candidate_login"
-    __table_args__ = (Index(None, "candidate_id"),)
+    __table_args__ = (Index(None, "candidate_id"), NEVER_AGAIN)
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
@@ -349,7 +351,7 @@ class Attempt(Base):
     """
 
     __tablename__ = "attempt"
-    __table_args__ = (_one_of("state", AttemptState), Index(None, "state", "deadline_at"))
+    __table_args__ = (_one_of("state", AttemptState), Index(None, "state", "deadline_at"), NEVER_AGAIN)
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     entry_id: Mapped[int] = mapped_column(ForeignKey("entry.id"), unique=True)
@@ -374,7 +376,7 @@ class Place(Base):
     """Where an attempt is answered from: issued at every load of the paper page (design §13.1)."""
 
     __tablename__ = "place"
-    __table_args__ = (Index(None, "attempt_id"),)
+    __table_args__ = (Index(None, "attempt_id"), NEVER_AGAIN)
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     attempt_id: Mapped[int] = mapped_column(ForeignKey("attempt.id"))
@@ -456,7 +458,7 @@ class Extension(Base):
     """Time given to one attempt; counts once granted by both sides (R-DAY-8)."""
 
     __tablename__ = "extension"
-    __table_args__ = (_one_of("state", ExtensionState), Index(None, "attempt_id"))
+    __table_args__ = (_one_of("state", ExtensionState), Index(None, "attempt_id"), NEVER_AGAIN)
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     attempt_id: Mapped[int] = mapped_column(ForeignKey("attempt.id"))
@@ -527,7 +529,7 @@ class Message(Base):
     """A message of the staff to one entry, or to the whole sitting (`entry_id` None)."""
 
     __tablename__ = "message"
-    __table_args__ = (Index(None, "sitting_id"),)
+    __table_args__ = (Index(None, "sitting_id"), NEVER_AGAIN)
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     sitting_id: Mapped[int] = mapped_column(ForeignKey("sitting.id"))
@@ -628,7 +630,12 @@ class SignedHeads(Base):
 
 
 class StationLife(Base):
-    """One row: when the station was last known alive, and whether it was stopped on purpose."""
+    """One row: when the station was last known alive, whether it was stopped on purpose, and its backups.
+
+    `backed_up_at`: what was stored before is in a checked backup. `backup_claimed_at`: when an automatic one was last
+    begun, by whichever process. `restored_from`, `restored_to`: of a store that came from a backup, the stretch of
+    which it knows nothing (from the backup to the last sign of life of the server that died).
+    """
 
     __tablename__ = "station_life"
 
@@ -637,3 +644,9 @@ class StationLife(Base):
     started_at: Mapped[datetime] = mapped_column(Moment)
     stopped_cleanly: Mapped[bool] = mapped_column(Boolean, default=False)
     clock_in_doubt: Mapped[bool] = mapped_column(Boolean, default=False)
+    backed_up_at: Mapped[datetime | None] = mapped_column(Moment)
+    backup_claimed_at: Mapped[datetime | None] = mapped_column(Moment)
+    backup_trouble: Mapped[str] = mapped_column(String(500), default="")
+    backup_on_same_disk: Mapped[bool] = mapped_column(Boolean, default=False)
+    restored_from: Mapped[datetime | None] = mapped_column(Moment)
+    restored_to: Mapped[datetime | None] = mapped_column(Moment)

@@ -30,6 +30,7 @@ def restore_from_before_the_paper_was_answered(room: SeatedRoom, *, place_for: i
             for row in db.scalars(select(table)):
                 db.delete(row)
             db.flush()
+        db.connection().exec_driver_sql("DELETE FROM sqlite_sequence WHERE name = 'place'")
         for attempt in db.scalars(select(Attempt)):
             attempt.revision_count, attempt.head_hash, attempt.place = 0, "0" * 64, 0
             attempt.answered_count, attempt.last_saved_at = 0, None

@@ -93,6 +93,12 @@ def upgrade() -> None:
         sa.Column("started_at", sa.BigInteger(), nullable=False),
         sa.Column("stopped_cleanly", sa.Boolean(), nullable=False),
         sa.Column("clock_in_doubt", sa.Boolean(), nullable=False),
+        sa.Column("backed_up_at", sa.BigInteger(), nullable=True),
+        sa.Column("backup_claimed_at", sa.BigInteger(), nullable=True),
+        sa.Column("backup_trouble", sa.String(length=500), nullable=False),
+        sa.Column("backup_on_same_disk", sa.Boolean(), nullable=False),
+        sa.Column("restored_from", sa.BigInteger(), nullable=True),
+        sa.Column("restored_to", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_station_life")),
     )
     op.create_table(
@@ -200,6 +206,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["workstation_id"], ["workstation.id"], name=op.f("fk_candidate_login_workstation_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_candidate_login")),
         sa.UniqueConstraint("token_hash", name=op.f("uq_candidate_login_token_hash")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("candidate_login", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_candidate_login_candidate_id"), ["candidate_id"], unique=False)
@@ -320,6 +327,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["paper_id"], ["paper.id"], name=op.f("fk_attempt_paper_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_attempt")),
         sa.UniqueConstraint("entry_id", name=op.f("uq_attempt_entry_id")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("attempt", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_attempt_state_deadline_at"), ["state", "deadline_at"], unique=False)
@@ -372,6 +380,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["sent_by"], ["staff.id"], name=op.f("fk_message_sent_by")),
         sa.ForeignKeyConstraint(["sitting_id"], ["sitting.id"], name=op.f("fk_message_sitting_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_message")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("message", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_message_sitting_id"), ["sitting_id"], unique=False)
@@ -423,6 +432,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["proposed_by"], ["staff.id"], name=op.f("fk_extension_proposed_by")),
         sa.ForeignKeyConstraint(["site_by"], ["staff.id"], name=op.f("fk_extension_site_by")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_extension")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("extension", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_extension_attempt_id"), ["attempt_id"], unique=False)
@@ -470,6 +480,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["login_id"], ["candidate_login.id"], name=op.f("fk_place_login_id")),
         sa.ForeignKeyConstraint(["workstation_id"], ["workstation.id"], name=op.f("fk_place_workstation_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_place")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("place", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_place_attempt_id"), ["attempt_id"], unique=False)
