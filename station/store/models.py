@@ -373,7 +373,12 @@ class Attempt(Base):
 
 
 class Place(Base):
-    """Where an attempt is answered from: issued at every load of the paper page (design §13.1)."""
+    """Where an attempt is answered from: issued at every load of the paper page (design §13.1).
+
+    `last_act_at` stands where the page came back after its PC had died, here or on another PC: the last act that
+    the store holds from before; `heard_at`: when the page was last heard, None when unknown. The time lost counts
+    from `lost_from_at`, one of the two, to `opened_at`; `extension_id` is what was proposed for it.
+    """
 
     __tablename__ = "place"
     __table_args__ = (Index(None, "attempt_id"), NEVER_AGAIN)
@@ -383,6 +388,10 @@ class Place(Base):
     login_id: Mapped[int] = mapped_column(ForeignKey("candidate_login.id"))
     workstation_id: Mapped[int | None] = mapped_column(ForeignKey("workstation.id"))
     opened_at: Mapped[datetime] = mapped_column(Moment)
+    last_act_at: Mapped[datetime | None] = mapped_column(Moment)
+    heard_at: Mapped[datetime | None] = mapped_column(Moment)
+    lost_from_at: Mapped[datetime | None] = mapped_column(Moment)
+    extension_id: Mapped[int | None] = mapped_column(ForeignKey("extension.id"))
 
 
 class Revision(Base):
@@ -510,7 +519,7 @@ class SeatMove(Base):
 
 
 class Incident(Base):
-    """An entry of the room record 考场情况记录表. `entry_id` None concerns the room."""
+    """An entry of the room record 考场情况记录表. `entry_id` None: the room; `recorded_by` None: the station."""
 
     __tablename__ = "incident"
 
@@ -521,7 +530,7 @@ class Incident(Base):
     measure: Mapped[str] = mapped_column(String(32), default="")
     text: Mapped[str] = mapped_column(Text)
     happened_at: Mapped[datetime] = mapped_column(Moment)
-    recorded_by: Mapped[int] = mapped_column(ForeignKey("staff.id"))
+    recorded_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
     decided_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
 
 
