@@ -307,7 +307,7 @@ def build_room(
         room = db.scalars(select(Room)).one()
         intake.add_spare_seats(db, room.id, [str(seats + number) for number in range(1, spares + 1)])
         sittings = list(db.scalars(select(Sitting.id).order_by(Sitting.planned_start_at)))
-    saves = SaveQueue(store, saving.record_saves)
+    saves = SaveQueue(store, saving.SaveRecorder().record)
     saves.start()
     edge = Edge(
         store=store,

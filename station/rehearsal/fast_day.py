@@ -175,9 +175,7 @@ class FastDay:
     def _start_candidates(self, stage: Stage, port: int) -> Child:
         path = self.premises.folder / "logs" / "script.json"
         with_port(stage.script, port, SCALE).save(path)
-        return self.premises.start(
-            "candidates", ["station.rehearsal.candidates", str(path), str(self.record_path)]
-        )
+        return self.premises.start("candidates", ["station.rehearsal.candidates", str(path), str(self.record_path)])
 
     def _await_receipts(self, stage: Stage, chief: StaffMember) -> None:
         """Wait for marking, packing, sending and receipts; then let the platform's duty desk confirm (R-END-1)."""

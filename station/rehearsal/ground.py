@@ -25,7 +25,7 @@ from station.store import Store
 from station.store.models import Candidate, CandidateLogin, Entry, Room, Sitting, Staff
 
 STAFF_USER = "jiankao1"
-_CERTIFICATE = {"certificate_name": "压力测试", "level": "初级"}
+_CERTIFICATE, _LEVEL = "压力测试", "初级"
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,8 @@ def _plan(db: Session, candidates: int, items: int, minutes: int, outage_limit_s
         site_name="压力测试考点",
         subject_name="理论",
         planned_start_at=starts_at,
-        **_CERTIFICATE,
+        certificate_name=_CERTIFICATE,
+        level=_LEVEL,
     )
     rows = tuple(
         RosterRow(name=f"考生{number:04d}", ticket_number=_ticket(number), seat=str(number), row=number)
@@ -202,8 +203,8 @@ def _plan_document(minutes: int, outage_limit_s: int) -> dict[str, Any]:
         "certificates": [
             {
                 "code": "ground",
-                "name": _CERTIFICATE["certificate_name"],
-                "level": _CERTIFICATE["level"],
+                "name": _CERTIFICATE,
+                "level": _LEVEL,
                 "word": "考核",
                 "pass_rule": {"kind": "each", "minimum": "60"},
                 "policy": {"rules": ["保持安静"], "misconduct_rules": ["无"], "outage_limit_s": outage_limit_s},
@@ -226,8 +227,8 @@ def _paper_document(items: int) -> dict[str, Any]:
         "format": "exam-paper/1",
         "code": "GROUND",
         "title": "压力测试试卷",
-        "certificate": _CERTIFICATE["certificate_name"],
-        "level": _CERTIFICATE["level"],
+        "certificate": _CERTIFICATE,
+        "level": _LEVEL,
         "subject": "theory",
         "full_points": f"{items}.00",
         "sections": [
@@ -268,4 +269,3 @@ def _keys_document(paper: dict[str, Any], items: int) -> dict[str, Any]:
         "paper_sha256": paper_sha256(paper),
         "keys": {f"q{number}": answer for number in range(1, items + 1)},
     }
-

@@ -126,6 +126,4 @@ class AnswerPage:
             self._note("fault", text="a repeated save was acknowledged otherwise than the first time")
 
     def _note(self, kind: str, **details: object) -> None:
-        self._notebook.note(
-            kind, ticket=self._ticket, subject=self._subject, attempt_id=self.attempt_id, **details
-        )
+        self._notebook.note(kind, ticket=self._ticket, subject=self._subject, attempt_id=self.attempt_id, **details)

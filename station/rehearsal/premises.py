@@ -223,9 +223,7 @@ def take_day_in(config: Config, day: SampleDay, *, at: datetime) -> None:
     store = open_prepared_store(config)
     try:
         for kind, path, options in files:
-            staged = staging.stage_file(
-                kind, path, store=store, options=staging.Options(zone=config.zone, **options)
-            )
+            staged = staging.stage_file(kind, path, store=store, options=staging.Options(zone=config.zone, **options))
             with store.transaction() as db:
                 staged.apply(db, at, None)
     finally:

@@ -139,9 +139,7 @@ class SittingKeeper:
 
     def _move(self, seat: Board, spare: Board) -> None:
         reason = "考生机无法启动，更换备用机"
-        self._team.invigilator.do(
-            "/api/seat_moves", entry_id=seat["entry_id"], seat_id=spare["seat_id"], reason=reason
-        )
+        self._team.invigilator.do("/api/seat_moves", entry_id=seat["entry_id"], seat_id=spare["seat_id"], reason=reason)
         self._team.invigilator.do(
             "/api/incidents",
             sitting_id=self._id,

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from station.domain.attempt import AttemptState, ChainLink, link_hash
 from station.errors import Missing, problem
 from station.services import journal
-from station.store.locking import to_change
 from station.store.models import (
     Attempt,
     Candidate,
@@ -24,6 +24,10 @@ from station.store.models import (
     SaveConflict,
     milliseconds,
 )
+from station.store.save_rows import AnswerRow, AttemptRow, ChangedAttempt, RevisionRow, SaveRows
+
+# Attempts of which is remembered what counts: more than sit in the largest room at once.
+REMEMBERED = 2_000
 
 PLACE_UNKNOWN = problem(
     "place_unknown",
@@ -71,28 +75,79 @@ class BatchOutcome(NamedTuple):
 
 
 def record_saves(db: Session, batches: Sequence[SaveBatch]) -> list[BatchOutcome | Exception]:
-    """Write a group of batches in one transaction.
+    """Write a group of batches in one transaction, remembering nothing: `SaveRecorder.record` once."""
+    return SaveRecorder().record(db, batches)
 
-    1. Lock the attempts; read their heads, the places, what is stored under the same identities, and the
-       current answers.
-    2. A save whose identity is stored already is acknowledged as it was, or kept as a conflict.
-    3. Every other save becomes the next revision of its attempt's chain; one that arrived after the deadline,
-       or after the attempt's end, is kept and flagged late.
-    4. The current answer follows the highest (place, sequence) that is not late.
-    A place that is unknown or another attempt's makes that batch's outcome an exception; the others stand.
+
+class SaveRecorder:
+    """Writes groups of saves, one group after the other.
+
+    It remembers what it last read and wrote of an attempt: places, and which revision counts for each item. What is
+    remembered holds exactly as long as the attempt's chain ends where it did, by number and hash; that end, the
+    state and the deadline are read anew, and locked, for each group. So neither a commit that failed nor another
+    process on the same database can make it write on a wrong picture.
     """
-    heads = _read_heads(db, batches)
-    written = _Written()
-    outcomes: list[BatchOutcome | Exception] = []
-    for batch in batches:
-        head = heads.get(batch.attempt_id)
-        if head is None or batch.place not in head.workstations:
-            outcomes.append(Missing(PLACE_UNKNOWN))
-            continue
-        outcomes.append(_record(head, batch, written))
-    _write(db, heads, written)
-    _report(db, heads)
-    return outcomes
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[int, _Known] = OrderedDict()
+        self._rows: SaveRows | None = None
+
+    def record(self, db: Session, batches: Sequence[SaveBatch]) -> list[BatchOutcome | Exception]:
+        """Write a group of batches in one transaction.
+
+        1. Lock the attempts and read where they stand; read the places, what is stored under the same
+           identities, and the current answers, where they are not remembered.
+        2. A save whose identity is stored already is acknowledged as it was, or kept as a conflict.
+        3. Every other save becomes the next revision of its attempt's chain; one that arrived after the deadline,
+           or after the attempt's end, is kept and flagged late.
+        4. The current answer follows the highest (place, sequence) that is not late.
+        A place that is unknown or another attempt's makes that batch's outcome an exception; the others stand.
+        """
+        rows = self._rows = self._rows or SaveRows(db.get_bind().dialect)
+        heads = self._heads(db, rows, batches)
+        written = _Written()
+        outcomes: list[BatchOutcome | Exception] = []
+        for batch in batches:
+            head = heads.get(batch.attempt_id)
+            if head is None or batch.place not in head.known.workstations:
+                outcomes.append(Missing(PLACE_UNKNOWN))
+                continue
+            outcomes.append(_record(head, batch, written))
+        _write(db, rows, heads, written)
+        _report(db, heads)
+        self._remember(heads)
+        return outcomes
+
+    def _heads(self, db: Session, rows: SaveRows, batches: Sequence[SaveBatch]) -> dict[int, _Head]:
+        sent: dict[int, list[SaveBatch]] = {}
+        for batch in batches:
+            sent.setdefault(batch.attempt_id, []).append(batch)
+        heads: dict[int, _Head] = {}
+        strange: list[int] = []
+        repeating: list[int] = []
+        for row in rows.read_attempts(db, list(sent)):
+            known = self._known.pop(row.id, None)
+            if known is None or not known.fits(row) or any(one.place not in known.workstations for one in sent[row.id]):
+                known = _Known()
+                strange.append(row.id)
+            heads[row.id] = _Head(row, known)
+        if strange:
+            _read_known(db, strange, heads)
+        for attempt_id, head in heads.items():
+            if any(head.known.may_hold(batch) for batch in sent[attempt_id]):
+                repeating.append(attempt_id)
+        if repeating:
+            _read_stored(db, [batch for one in repeating for batch in sent[one]], heads)
+        return heads
+
+    def _remember(self, heads: Mapping[int, _Head]) -> None:
+        for attempt_id, head in heads.items():
+            # A decision on late answers changes what counts without a new revision: such attempts are read each time.
+            if not head.late:
+                head.known.number, head.known.hash = head.number, head.hash
+                self._known[attempt_id] = head.known
+        while len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
 
 
 class _Stored(NamedTuple):
@@ -107,81 +162,80 @@ class _Current(NamedTuple):
     place: int
     sequence: int
     is_answered: bool
-    is_new: bool
 
 
-@dataclass
+class _Known:
+    """What is remembered of an attempt whose chain ends at `number` with `hash`."""
+
+    __slots__ = ("current", "hash", "highest", "number", "workstations")
+
+    def __init__(self) -> None:
+        self.number, self.hash = -1, ""
+        self.workstations: dict[int, int | None] = {}
+        self.highest: dict[int, int] = {}
+        self.current: dict[str, _Current] = {}
+
+    def fits(self, row: AttemptRow) -> bool:
+        return self.number == row.number and self.hash == row.hash and not row.late
+
+    def may_hold(self, batch: SaveBatch) -> bool:
+        """Say whether a save of the batch may be stored already."""
+        highest = self.highest.get(batch.place)
+        return highest is not None and any(save.sequence <= highest for save in batch.saves)
+
+
 class _Head:
     """One attempt's chain end and what the group adds to it."""
 
-    attempt_id: int
-    state: str
-    deadline_at: datetime
-    place: int
-    number: int
-    hash: str
-    answered: int
-    late: int
-    saved_at: datetime | None
-    ended_at: datetime | None
-    view: str | None = None
-    changed: bool = False
-    late_now: int = 0
-    conflicts_now: int = 0
-    workstations: dict[int, int | None] = field(default_factory=dict)
-    stored: dict[tuple[int, int], _Stored] = field(default_factory=dict)
-    current: dict[str, _Current] = field(default_factory=dict)
+    __slots__ = (
+        "answered", "changed", "conflicts_now", "deadline_at", "ended_at", "hash", "id", "known", "late", "late_now",
+        "new_items", "number", "place", "saved_at", "state", "stored", "view",
+    )  # fmt: skip
+
+    def __init__(self, row: AttemptRow, known: _Known) -> None:
+        self.id, self.state, self.deadline_at, self.place = row.id, row.state, row.deadline_at, row.place
+        self.number, self.hash, self.answered, self.late = row.number, row.hash, row.answered, row.late
+        self.saved_at, self.ended_at = row.saved_at, row.ended_at
+        self.known = known
+        self.view: str | None = None
+        self.changed, self.late_now, self.conflicts_now = False, 0, 0
+        self.stored: dict[tuple[int, int], _Stored] = {}
+        self.new_items: set[str] = set()
 
 
 @dataclass
 class _Written:
-    revisions: list[dict[str, object]] = field(default_factory=list)
+    revisions: list[RevisionRow] = field(default_factory=list)
     conflicts: list[dict[str, object]] = field(default_factory=list)
-    new_answers: dict[tuple[int, str], dict[str, object]] = field(default_factory=dict)
-    changed_answers: dict[tuple[int, str], dict[str, object]] = field(default_factory=dict)
+    new_answers: dict[tuple[int, str], AnswerRow] = field(default_factory=dict)
+    changed_answers: dict[tuple[int, str], AnswerRow] = field(default_factory=dict)
 
 
-def _read_heads(db: Session, batches: Sequence[SaveBatch]) -> dict[int, _Head]:
-    attempt_ids = sorted({batch.attempt_id for batch in batches})
-    places = {batch.place for batch in batches}
-    items = {save.item_id for batch in batches for save in batch.saves}
-    lowest = min((save.sequence for batch in batches for save in batch.saves), default=0)
-    heads = {
-        row.id: _Head(
-            attempt_id=row.id,
-            state=row.state,
-            deadline_at=row.deadline_at,
-            place=row.place,
-            number=row.revision_count,
-            hash=row.head_hash,
-            answered=row.answered_count,
-            late=row.late_count,
-            saved_at=row.last_saved_at,
-            ended_at=row.ended_at,
-        )
-        for row in db.execute(
-            to_change(
-                select(
-                    Attempt.id,
-                    Attempt.state,
-                    Attempt.deadline_at,
-                    Attempt.place,
-                    Attempt.revision_count,
-                    Attempt.head_hash,
-                    Attempt.answered_count,
-                    Attempt.late_count,
-                    Attempt.last_saved_at,
-                    Attempt.ended_at,
-                )
-                .where(Attempt.id.in_(attempt_ids))
-                .order_by(Attempt.id),
-                Attempt,
-            )
-        )
-    }
-    for place in db.execute(select(Place.id, Place.attempt_id, Place.workstation_id).where(Place.id.in_(places))):
-        if place.attempt_id in heads:
-            heads[place.attempt_id].workstations[place.id] = place.workstation_id
+def _read_known(db: Session, attempt_ids: Sequence[int], heads: Mapping[int, _Head]) -> None:
+    for place in db.execute(
+        select(Place.id, Place.attempt_id, Place.workstation_id).where(Place.attempt_id.in_(attempt_ids))
+    ):
+        heads[place.attempt_id].known.workstations[place.id] = place.workstation_id
+    for attempt_id, place_id, highest in db.execute(
+        select(Revision.attempt_id, Revision.place, func.max(Revision.sequence))
+        .where(Revision.attempt_id.in_(attempt_ids))
+        .group_by(Revision.attempt_id, Revision.place)
+    ):
+        heads[attempt_id].known.highest[place_id] = highest
+    for answer in db.execute(
+        select(
+            CurrentAnswer.attempt_id,
+            CurrentAnswer.item_id,
+            CurrentAnswer.place,
+            CurrentAnswer.sequence,
+            CurrentAnswer.is_answered,
+        ).where(CurrentAnswer.attempt_id.in_(attempt_ids))
+    ):
+        current = _Current(answer.place, answer.sequence, answer.is_answered)
+        heads[answer.attempt_id].known.current[answer.item_id] = current
+
+
+def _read_stored(db: Session, batches: Sequence[SaveBatch], heads: Mapping[int, _Head]) -> None:
     for row in db.execute(
         select(
             Revision.attempt_id,
@@ -192,23 +246,14 @@ def _read_heads(db: Session, batches: Sequence[SaveBatch]) -> dict[int, _Head]:
             Revision.response,
             Revision.saved_at,
             Revision.is_late,
-        ).where(Revision.attempt_id.in_(attempt_ids), Revision.place.in_(places), Revision.sequence >= lowest)
+        ).where(
+            Revision.attempt_id.in_({batch.attempt_id for batch in batches}),
+            Revision.place.in_({batch.place for batch in batches}),
+            Revision.sequence >= min(save.sequence for batch in batches for save in batch.saves),
+        )
     ):
         stored = _Stored(row.number, row.item_id, row.response, row.saved_at, row.is_late)
         heads[row.attempt_id].stored[row.place, row.sequence] = stored
-    for answer in db.execute(
-        select(
-            CurrentAnswer.attempt_id,
-            CurrentAnswer.item_id,
-            CurrentAnswer.place,
-            CurrentAnswer.sequence,
-            CurrentAnswer.is_answered,
-        ).where(CurrentAnswer.attempt_id.in_(attempt_ids), CurrentAnswer.item_id.in_(items))
-    ):
-        heads[answer.attempt_id].current[answer.item_id] = _Current(
-            answer.place, answer.sequence, answer.is_answered, False
-        )
-    return heads
 
 
 def _record(head: _Head, batch: SaveBatch, written: _Written) -> BatchOutcome:
@@ -223,7 +268,7 @@ def _record(head: _Head, batch: SaveBatch, written: _Written) -> BatchOutcome:
             head.conflicts_now += 1
             written.conflicts.append(
                 {
-                    "attempt_id": head.attempt_id,
+                    "attempt_id": head.id,
                     "place": batch.place,
                     "sequence": save.sequence,
                     "item_id": save.item_id,
@@ -239,13 +284,14 @@ def _record(head: _Head, batch: SaveBatch, written: _Written) -> BatchOutcome:
 
 def _append(head: _Head, batch: SaveBatch, save: Save, written: _Written) -> _Stored:
     is_late = _is_late(head, batch.at)
-    workstation_id = head.workstations[batch.place]
+    known, place, sequence = head.known, batch.place, save.sequence
+    workstation_id = known.workstations[place]
     number = head.number + 1
     link = ChainLink(
-        head.attempt_id,
+        head.id,
         number,
-        batch.place,
-        save.sequence,
+        place,
+        sequence,
         save.item_id,
         save.response,
         milliseconds(batch.at),
@@ -254,30 +300,30 @@ def _append(head: _Head, batch: SaveBatch, save: Save, written: _Written) -> _St
     )
     digest = link_hash(head.hash, link)
     written.revisions.append(
-        {
-            "attempt_id": head.attempt_id,
-            "number": number,
-            "place": batch.place,
-            "sequence": save.sequence,
-            "item_id": save.item_id,
-            "response": save.response,
-            "saved_at": batch.at,
-            "workstation_id": workstation_id,
-            "is_late": is_late,
-            "is_answered": save.is_answered,
-            "accepted_by": None,
-            "previous_hash": head.hash,
-            "hash": digest,
-        }
+        RevisionRow(
+            head.id,
+            number,
+            place,
+            sequence,
+            save.item_id,
+            save.response,
+            batch.at,
+            workstation_id,
+            is_late,
+            save.is_answered,
+            head.hash,
+            digest,
+        )
     )
     head.number, head.hash, head.saved_at, head.changed = number, digest, batch.at, True
+    known.highest[place] = max(known.highest.get(place, 0), sequence)
     stored = _Stored(number, save.item_id, save.response, batch.at, is_late)
-    head.stored[batch.place, save.sequence] = stored
+    head.stored[place, sequence] = stored
     if is_late:
         head.late += 1
         head.late_now += 1
     else:
-        _make_current(head, batch.place, save, number, written)
+        _make_current(head, place, save, number, written)
     return stored
 
 
@@ -293,52 +339,30 @@ def _is_late(head: _Head, at: datetime) -> bool:
 
 
 def _make_current(head: _Head, place: int, save: Save, number: int, written: _Written) -> None:
-    before = head.current.get(save.item_id)
+    before = head.known.current.get(save.item_id)
     if before is not None and (before.place, before.sequence) > (place, save.sequence):
         return
-    is_new = before is None or before.is_new
-    head.current[save.item_id] = _Current(place, save.sequence, save.is_answered, is_new)
+    if before is None:
+        head.new_items.add(save.item_id)
+    head.known.current[save.item_id] = _Current(place, save.sequence, save.is_answered)
     head.answered += int(save.is_answered) - int(before is not None and before.is_answered)
-    values: dict[str, object] = {
-        "attempt_id": head.attempt_id,
-        "item_id": save.item_id,
-        "place": place,
-        "sequence": save.sequence,
-        "revision_number": number,
-        "is_answered": save.is_answered,
-    }
-    (written.new_answers if is_new else written.changed_answers)[head.attempt_id, save.item_id] = values
+    answers = written.new_answers if save.item_id in head.new_items else written.changed_answers
+    answers[head.id, save.item_id] = AnswerRow(place, save.sequence, number, save.is_answered, head.id, save.item_id)
 
 
-def _write(db: Session, heads: dict[int, _Head], written: _Written) -> None:
-    if written.revisions:
-        db.execute(insert(Revision), written.revisions)
+def _write(db: Session, rows: SaveRows, heads: Mapping[int, _Head], written: _Written) -> None:
+    rows.add_revisions(db, written.revisions)
     if written.conflicts:
         db.execute(insert(SaveConflict), written.conflicts)
-    if written.new_answers:
-        db.execute(insert(CurrentAnswer), list(written.new_answers.values()))
-    if written.changed_answers:
-        db.execute(update(CurrentAnswer), list(written.changed_answers.values()))
-    rows: list[dict[str, object]] = []
-    views: list[dict[str, object]] = []
-    for head in heads.values():
-        if head.changed:
-            rows.append(
-                {
-                    "id": head.attempt_id,
-                    "revision_count": head.number,
-                    "head_hash": head.hash,
-                    "answered_count": head.answered,
-                    "late_count": head.late,
-                    "last_saved_at": head.saved_at,
-                }
-            )
-        if head.view is not None:
-            views.append({"id": head.attempt_id, "view": head.view})
-    if rows:
-        db.execute(update(Attempt), rows)
-    if views:
-        db.execute(update(Attempt), views)
+    rows.put_answers(db, list(written.new_answers.values()), list(written.changed_answers.values()))
+    rows.change_attempts(
+        db,
+        [
+            ChangedAttempt(head.number, head.hash, head.answered, head.late, head.saved_at, head.view, head.id)
+            for head in heads.values()
+            if head.changed
+        ],
+    )
 
 
 def _report(db: Session, heads: dict[int, _Head]) -> None:
@@ -350,7 +374,7 @@ def _report(db: Session, heads: dict[int, _Head]) -> None:
             select(Entry, Candidate.name)
             .join(Attempt, Attempt.entry_id == Entry.id)
             .join(Candidate, Candidate.id == Entry.candidate_id)
-            .where(Attempt.id == head.attempt_id)
+            .where(Attempt.id == head.id)
         ).one()
         for event, count in (("save_came_late", head.late_now), ("save_conflict", head.conflicts_now)):
             if count:

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from station.clock import Clock
-from station.services.saving import record_saves
+from station.services.saving import SaveRecorder
 from station.store import open_store
 from station.store.models import Base
 from station.store.save_queue import SaveQueue
@@ -16,7 +16,7 @@ from station.web.edge import Edge
 def edge(tmp_path):
     store = open_store(f"sqlite:///{tmp_path / 'station.db'}", tmp_path)
     Base.metadata.create_all(store.engine)
-    saves = SaveQueue(store, record_saves)
+    saves = SaveQueue(store, SaveRecorder().record)
     saves.start()
     yield Edge(store, Clock(), saves, b"secret", ZoneInfo("Asia/Shanghai"), "第一中学")
     saves.stop()

@@ -20,7 +20,7 @@ from waitress.server import create_server
 from station.clock import Clock
 from station.services import invigilation
 from station.services.admission import seat_link_code
-from station.services.saving import record_saves
+from station.services.saving import SaveRecorder
 from station.store import Store, open_store
 from station.store.files import keep_file
 from station.store.models import (
@@ -211,7 +211,7 @@ def build(folder: Path, *, seats: int = 3, papers: Papers | None = None, url: st
     store = open_store(url or f"sqlite:///{folder / 'station.db'}", folder)
     Base.metadata.create_all(store.engine)
     clock = HandClock()
-    saves = SaveQueue(store, record_saves)
+    saves = SaveQueue(store, SaveRecorder().record)
     edge = Edge(store, clock, saves, SECRET, ZoneInfo("Asia/Shanghai"), "示例职业学院考点")
     with store.transaction() as db:
         sittings = _sittings(db, edge, papers or {})
