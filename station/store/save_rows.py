@@ -101,7 +101,7 @@ class SaveRows:
 
     def add_revisions(self, db: Session, rows: Sequence[RevisionRow]) -> None:
         """Add revisions to their chains."""
-        self._run(db, self._revision_sql, [row._replace(saved_at=milliseconds(row.saved_at)) for row in rows])
+        self._run(db, self._revision_sql, [(*row[:6], milliseconds(row.saved_at), *row[7:]) for row in rows])
 
     def put_answers(self, db: Session, new: Sequence[AnswerRow], changed: Sequence[AnswerRow]) -> None:
         """Let revisions count: of items that had no answer yet, and of those that had."""
@@ -111,8 +111,7 @@ class SaveRows:
     def change_attempts(self, db: Session, rows: Sequence[ChangedAttempt]) -> None:
         """Move the ends of chains."""
         kept = [
-            row if row.last_saved_at is None else row._replace(last_saved_at=milliseconds(row.last_saved_at))
-            for row in rows
+            row if row.last_saved_at is None else (*row[:4], milliseconds(row.last_saved_at), *row[5:]) for row in rows
         ]
         self._run(db, self._attempt_sql, kept)
 
