@@ -70,6 +70,30 @@ _event(
     Weight.ALARM,
 )
 _event(
+    "clock_doubted",
+    "station",
+    "服务器时间与中断前的最后记录相差 {seconds} 秒，不可信，请在监考台确认正确时间",
+    "The server's time is {seconds} s from the last record before: not believed, confirm the right time here",
+    Weight.ALARM,
+)
+_event(
+    "clock_settled", "staff", "确认考站时间，调整 {seconds} 秒", "Time of the station confirmed, moved by {seconds} s"
+)
+_event(
+    "body_answered",
+    "staff",
+    "中断 {minutes} 分钟，认证机构答复：{word}",
+    "After {minutes} min of interruption the certificate body says: {word}",
+    Weight.ALARM,
+)
+_event(
+    "station_joined",
+    "station",
+    "考站又一进程启动（版本 {version}）",
+    "One more process of the station started (version {version})",
+    Weight.QUIET,
+)
+_event(
     "station_trouble",
     "station",
     "考站后台任务 {job} 出错（{reason}），正在重试，请报告技术人员",
