@@ -13,9 +13,11 @@ from invigilator_console import (
     entrance,
     entry_details,
     imports,
+    outage,
     pages,
     seats,
     sitting_acts,
+    swaps,
 )
 from invigilator_console.guards import install_staff_guards
 from station.web.edge import Edge
@@ -30,7 +32,9 @@ PARTS = (
     sitting_acts,
     candidate_acts,
     decisions,
+    swaps,
     closing,
+    outage,
     imports,
     seats,
     accounts,

@@ -192,18 +192,22 @@ _event(
 _event(
     "extension_proposed",
     "staff",
-    "申请延时 {minutes} 分钟（{count} 人）：{reason}",
-    "Extension of {minutes} min proposed for {count}: {reason}",
+    "申请延时 {length_zh}（{count} 人）：{reason}",
+    "Extension of {length_en} proposed for {count}: {reason}",
 )
 _event(
     "extension_confirmed",
     "staff",
-    "{by_name} 确认 {name} 延时 {minutes} 分钟，等待另一方",
-    "{by_name} confirmed {minutes} min for {name}; the other side is awaited",
+    "{by_name} 确认 {name} 延时 {length_zh}，等待另一方",
+    "{by_name} confirmed {length_en} for {name}; the other side is awaited",
 )
-_event("extension_granted", "staff", "{name} 延时 {minutes} 分钟生效", "{name} extended by {minutes} min")
+_event("extension_granted", "staff", "{name} 延时 {length_zh}生效", "{name} extended by {length_en}")
+_event("extension_refused", "staff", "{name} 延时 {length_zh}未获批准", "Extension of {length_en} for {name} refused")
 _event(
-    "extension_refused", "staff", "{name} 延时 {minutes} 分钟未获批准", "Extension of {minutes} min for {name} refused"
+    "pc_came_back",
+    "station",
+    "{name} 在考位 {seat} 恢复作答，距上次操作 {length_zh}",
+    "{name} goes on at seat {seat}, {length_en} after the last act",
 )
 _event(
     "seat_moved",
