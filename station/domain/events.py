@@ -254,3 +254,39 @@ _event(
     "The upload needs attention: {reason}",
     Weight.ALARM,
 )
+_event(
+    "backup_made",
+    "station",
+    "自动备份第 {number} 份完成，已读回校验",
+    "Backup {number} made and read back",
+    Weight.QUIET,
+)
+_event(
+    "backup_confirmed",
+    "station",
+    "备份第 {number} 份完成，已读回校验：{folder}",
+    "Backup {number} made and read back: {folder}",
+)
+_event(
+    "backup_failed",
+    "station",
+    "备份未成功：{reason}考试照常进行，稍后自动重试",
+    "No backup could be made: {reason} The test goes on; it is tried again",
+    Weight.ALARM,
+)
+_event(
+    "backup_unsound",
+    "station",
+    "备份第 {number} 份已完成，但本站数据有缺损：{flaw}，请立即报告技术人员",
+    "Backup {number} was made, but the station itself is damaged: {flaw}. Tell the technician now",
+    Weight.ALARM,
+)
+_event("recovery_code_made", "staff", "生成备份恢复码，已显示一次", "A recovery code was made and shown once")
+_event(
+    "station_restored",
+    "staff",
+    "考站由备份第 {number} 份（{made_at}）恢复到 {machine}，原服务器最后工作于 {alive_at}，请勿再开启原服务器",
+    "Station restored from backup {number} ({made_at}) on {machine}; the old server was last alive at {alive_at}: "
+    "never start it again",
+    Weight.ALARM,
+)
