@@ -17,7 +17,6 @@ from invigilator_console import (
     pages,
     seats,
     sitting_acts,
-    swaps,
 )
 from invigilator_console.guards import install_staff_guards
 from station.web.edge import Edge
@@ -32,7 +31,6 @@ PARTS = (
     sitting_acts,
     candidate_acts,
     decisions,
-    swaps,
     closing,
     outage,
     imports,
