@@ -12,12 +12,14 @@ from flask import Blueprint, Response, g, request
 from sqlalchemy.orm import Session
 
 from invigilator_console.guards import staff_only
+from invigilator_console.outage import clock_document, halt_document
 from invigilator_console.seat_state import Around, moment, seat_document
 from station.domain.events import CATALOGUE, Weight
 from station.domain.incident import ExtensionState, needs_body
 from station.domain.sitting import SITTING_UNKNOWN, STATE_NAMES, SittingState
 from station.domain.staff import ROLE_NAMES
 from station.errors import Missing
+from station.services.outage import REASON as OUTAGE_REASON
 from station.store import queries
 from station.store.board_reading import BoardReading, ExtensionReading, read_board
 from station.store.models import JournalEntry, Staff
@@ -79,6 +81,8 @@ def board_document(reading: BoardReading, edge: Edge, at: datetime) -> dict[str,
         "seats": seats,
         "pending_extensions": pending_documents(reading),
         "alarms": alarms_of(reading, edge),
+        "halt": halt_document(reading),
+        "clock_doubt": clock_document(reading),
     }
 
 
@@ -165,10 +169,15 @@ def alarms_of(reading: BoardReading, edge: Edge) -> list[dict[str, Any]]:
     found = []
     sitting = reading.sitting.sitting
     if reading.life is not None and reading.life.clock_in_doubt:
-        text = say("服务器时钟可疑，请先校准时间再继续考试", "The server's clock is in doubt: set it right first")
+        text = say(
+            "服务器时间不可信，确认正确时间之前不能开考或继续考试",
+            "The server's time is not believed: nothing starts or goes on before it is confirmed",
+        )
         found.append({"code": "clock_in_doubt", "text": text, "level": "alarm"})
     if sitting.state == SittingState.SUSPENDED:
         reason = sitting.suspended_reason or "—"
+        if reason == OUTAGE_REASON:
+            reason = say(*reason.split(" / ", 1))
         text = say(f"全场已暂停：{reason}", f"The whole sitting is suspended: {reason}")
         found.append({"code": "sitting_suspended", "text": text, "level": "alarm"})
     if reading.sitting.paper_code is None:

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from invigilator_console.swaps import SwapsReading, returns_document, stopwatch_document
 from station.clock import Clock
 from station.domain.attempt import OPEN, AttemptState
 from station.domain.attempt import STATE_NAMES as ATTEMPT_NAMES
 from station.domain.incident import ExtensionState
 from station.domain.sitting import SittingState
+from station.domain.working_time import length_names
+from station.services.seat_swap import Swap
 from station.store.board_reading import ExtensionReading, LoginReading, SeatReading, Suspension
 from station.store.models import Sitting, Subject
 from station.web.guards import say
@@ -18,6 +21,8 @@ from station.web.presence import Presence
 
 # A page that answers asks at least every 2 s; after 5 s of real time without a word it counts as lost.
 LOST_AFTER_S = 5.0
+# Within so much of the deadline time should be made to stand still before it collects who has no PC.
+DEADLINE_NEAR = timedelta(minutes=5)
 # The station collects within a second; who is open this long past the deadline shows that it does not.
 OVERDUE_AFTER_S = 10
 _LEVELS = ("alarm", "warn", "note")
@@ -44,6 +49,7 @@ class Around:
     logins: dict[int, LoginReading]
     extensions: dict[int, list[ExtensionReading]]
     suspensions: dict[int | None, Suspension]
+    swaps: SwapsReading
     presence: Presence
     clock: Clock
     at: datetime
@@ -81,6 +87,8 @@ def seat_document(seat: SeatReading, around: Around) -> dict[str, object]:
         "extension_s": sum(one.extension.seconds for one in given if one.extension.state == ExtensionState.GRANTED),
         "early_leave_allowed": seat.early_leave_allowed_by is not None,
         "waiting_login": {"login_id": waits.login_id, "seat": waits.seat} if waits else None,
+        "swap": stopwatch_document(seat, around.swaps, is_lost=connection == "lost", last_seen_at=last_seen_at),
+        "returns": returns_document(_unsettled(seat, around)),
         "problems": problems_of(seat, state, connection, last_seen_at, around),
     }
 
@@ -152,8 +160,8 @@ def _alarms(
         found.append(_problem("waiting_release", text, "alarm", login.created_at))
     if seat.help_asked_at is not None:
         found.append(_problem("help", say("举手", "hand raised"), "alarm", seat.help_asked_at))
-    if connection == "lost" and seat.attempt_state in OPEN:
-        found.append(_problem("lost", say("失去连接", "connection lost"), "alarm", last_seen_at))
+    if seat.attempt_state in OPEN:
+        found.extend(_without_pc(seat, connection, last_seen_at, around))
     if seat.is_disputed:
         text = say("考生报告身份信息有误", "says the identity shown is wrong")
         found.append(_problem("identity_disputed", text, "alarm", None))
@@ -179,6 +187,10 @@ def _notes(seat: SeatReading, state: str, around: Around) -> Sequence[dict[str, 
     pending = around.extensions.get(seat.attempt_id, []) if seat.attempt_id is not None else []
     if any(one.extension.state == ExtensionState.PROPOSED for one in pending):
         found.append(_problem("extension_pending", say("延时待确认", "extension undecided"), "warn", None))
+    for swap in _unsettled(seat, around):
+        length_zh, length_en = length_names(swap.from_act.seconds)
+        text = say(f"已恢复作答，故障损失 {length_zh}", f"is back: {length_en} lost")
+        found.append(_problem("time_lost", text, "warn", None))
     if seat.leave_began_at is not None:
         found.append(_problem("out", say("临时离场", "out of the room"), "note", seat.leave_began_at))
     if state == "elsewhere":
@@ -186,6 +198,30 @@ def _notes(seat: SeatReading, state: str, around: Around) -> Sequence[dict[str, 
         found.append(_problem("elsewhere", text, "note", None))
     found.extend(_missing(seat, state, around))
     return found
+
+
+def _without_pc(
+    seat: SeatReading, connection: str, last_seen_at: datetime | None, around: Around
+) -> list[dict[str, object]]:
+    """Tell of who answers and has no PC, and of a deadline that would collect them before they have one."""
+    watch = stopwatch_document(seat, around.swaps, is_lost=connection == "lost", last_seen_at=last_seen_at)
+    if watch is None:
+        return []
+    if watch["from_seat"] is not None:
+        found = [_problem("moving", say("已换考位，等候登录", "moved, not logged in yet"), "warn", last_seen_at)]
+    else:
+        found = [_problem("lost", say("失去连接", "connection lost"), "alarm", last_seen_at)]
+    left = None if seat.deadline_at is None else seat.deadline_at - around.at
+    if seat.attempt_state == AttemptState.ANSWERING and left is not None and left <= DEADLINE_NEAR:
+        text = say("未在机且临近截止，请先暂停该考生", "has no PC and little time: suspend first")
+        found.append(_problem("deadline_near", text, "alarm", None))
+    return found
+
+
+def _unsettled(seat: SeatReading, around: Around) -> Sequence[Swap]:
+    if seat.entry_id is None or seat.attempt_state not in OPEN:
+        return ()
+    return around.swaps.unsettled.get(seat.entry_id, ())
 
 
 def _missing(seat: SeatReading, state: str, around: Around) -> list[dict[str, object]]:

@@ -59,7 +59,8 @@ def _register_course(routes: Blueprint, edge: Edge) -> None:
     @routes.post("/api/sittings/<int:sitting_id>/resume")
     @staff_only(edge, "resume_attempts", writes=True)
     def resume(db: Session, person: Staff, at: datetime, sitting_id: int) -> Response:
-        invigilation.resume_sitting(db, sitting_id, by=person.id, at=at)
+        word = text_field(staff_body(), "body_word", longest=500, default="")
+        invigilation.resume_sitting(db, sitting_id, by=person.id, at=at, body_word=word)
         return json_response({"done": True})
 
 

@@ -221,6 +221,32 @@ def export(folder: Path, target: Path, package_id: int) -> None:
 
 @main.command()
 @FOLDER
+@click.argument("target", type=click.Path(path_type=Path, file_okay=False), required=False)
+@click.option("--new-code", is_flag=True, help="换新的恢复码（信封遗失时）。Make a new recovery code; the old is lost.")
+@click.option("--json", "as_json", is_flag=True, help="输出一行 JSON。Print one JSON line.")
+@click.option("--automatic", is_flag=True, help="由考站自行调用。What the station itself calls.")
+def backup(folder: Path, target: Path | None, new_code: bool, as_json: bool, automatic: bool) -> None:
+    """备份考站到文件夹或 U 盘，运行中也可以。Back a station up, running or not; checked after writing."""
+    from station.backup import commands
+
+    commands.back_up(load_config(folder), target, new_code=new_code, as_json=as_json, automatic=automatic)
+
+
+@main.command()
+@click.argument("backup", type=click.Path(path_type=Path, exists=True))
+@FOLDER
+@click.option("--code", prompt="恢复码 recovery code", help="信封中的恢复码。The recovery code from the envelope.")
+@click.option("--database", default="", help="数据库地址；sqlite 为本机文件。A database URL, or 'sqlite'.")
+@click.option("--json", "as_json", is_flag=True, help="输出一行 JSON。Print one JSON line.")
+def restore(backup: Path, folder: Path, code: str, database: str, as_json: bool) -> None:
+    """用备份和恢复码在另一台机器上恢复考站。Restore a station from a backup into a new folder."""
+    from station.backup import commands
+
+    commands.restore(backup, folder, code=code, database=database, as_json=as_json)
+
+
+@main.command()
+@FOLDER
 @click.option("--json", "as_json", is_flag=True, help="输出一行 JSON。Print one JSON line.")
 def doctor(folder: Path, as_json: bool) -> None:
     """检查密钥、数据库版本和全部校验链。Check keys, schema and every hash chain."""

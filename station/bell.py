@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 
+# So many real seconds without a sign of life in the store are an outage, though the program lives.
+STALLED_FROM_S = 10.0
 log = logging.getLogger(__name__)
 
 
@@ -80,3 +83,22 @@ class Bell:
     def _ring(self) -> None:
         while not self._stopped.wait(self._every_s):
             self._watched()
+
+
+class Pulse:
+    """When this process could last note that it is alive, by the monotonic counter.
+
+    Disk full, database away, the whole machine frozen: the first who can write again gives the time back, before
+    any answer is judged late.
+    """
+
+    def __init__(self) -> None:
+        self._beat_at = time.monotonic()
+
+    def beat(self) -> None:
+        """Note a sign of life that has come through."""
+        self._beat_at = time.monotonic()
+
+    @property
+    def has_stalled(self) -> bool:
+        return time.monotonic() - self._beat_at > STALLED_FROM_S

@@ -6,28 +6,34 @@ import logging
 import socket
 import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 from flask import Flask
+from sqlalchemy.orm import Session
 from waitress.server import create_server
 
 from invigilator_console.app import create_staff_app
 from station import __version__
-from station.bell import Bell, Watched
+from station.bell import STALLED_FROM_S, Bell, Pulse, Watched
 from station.clock import Clock
 from station.config import Config, read_secret
 from station.errors import StationError, Unsound, problem
 from station.services import due_work, saving
 from station.services.delivery import Delivery, deliver_next, take_up_again
+from station.services.saving import BatchOutcome, SaveBatch
 from station.store import Store, migrations, open_store
+from station.store.durability import check_durability
 from station.store.save_queue import SaveQueue
+from station.store.sole_use import take_folder
 from station.web.candidate import create_candidate_app
 from station.web.edge import Edge
 from sync.central import Central
@@ -46,6 +52,9 @@ PORT_TAKEN = problem(
 KEY_UNUSABLE = problem("key_unusable", "密钥或公钥无法使用：{reason}", "A key cannot be used: {reason}")
 
 TICK_S = 1.0
+# Another process beats each second; so long one that starts listens for it, if the last sign of life is as fresh.
+LISTEN_S = 2.5
+ANOTHER_WITHIN = timedelta(seconds=60)
 DELIVERY = "delivery"
 DELIVERY_S = 2.0
 STOP_WAITS_S = 10.0
@@ -63,10 +72,12 @@ class Station:
     edge: Edge
     delivery: Delivery
     sign: Callable[[bytes], str]
+    pulse: Pulse
     _bell: Bell | None = None
     _is_stopping: bool = False
     _scheduler: BackgroundScheduler = field(default_factory=lambda: BackgroundScheduler(timezone="UTC"))
     _servers: list[_Listener] = field(default_factory=list)
+    _folder: IO[bytes] | None = None
     _refused_told: int = 0
 
     @property
@@ -81,13 +92,16 @@ class Station:
     def start(self) -> None:
         """Take the addresses, give back an outage that lies behind, then listen, then ring for what falls due.
 
-        The addresses come first: a second start beside a running station is refused before it touches the store.
+        The addresses come first, then the folder: a second start beside a running station is refused before it
+        touches the store. Several processes may share a database server; the one that comes later gives nothing back.
         """
         edge = self.edge
         self._take_addresses()
         take_up_again(self.delivery)
+        is_beside = not edge.store.is_sqlite and self._hears_another()
         with edge.store.transaction() as db:
-            gap_s = due_work.begin_life(db, edge.clock.now(), version=__version__)
+            gap_s = due_work.begin_life(db, edge.clock.now(), version=__version__, is_beside=is_beside)
+        self.pulse.beat()
         if gap_s:
             log.warning("the station was down for %.1f s in a running sitting", gap_s)
         edge.saves.start()
@@ -122,6 +136,8 @@ class Station:
             with self.edge.store.transaction() as db:
                 due_work.end_life(db, self.edge.clock.now())
         self.edge.store.close()
+        if self._folder is not None:
+            self._folder.close()
 
     def _take_addresses(self) -> None:
         candidate, staff = self.config.candidate_listener, self.config.staff_listener
@@ -140,10 +156,28 @@ class Station:
                     behind_front=behind_front,
                 )
                 self._servers.append(server)
+            if self.edge.store.is_sqlite:
+                self._folder = take_folder(self.edge.store.folder)
         except StationError:
             while self._servers:
                 self._servers.pop().give_up()
             raise
+
+    def _hears_another(self) -> bool:
+        """Listen for the sign of life of another process, whatever its clock says."""
+        at, first = self.edge.clock.now(), self._alive_at()
+        if first is None or abs(at - first) > ANOTHER_WITHIN:
+            return False
+        until = time.monotonic() + LISTEN_S
+        while time.monotonic() < until:
+            time.sleep(TICK_S / 4)
+            if self._alive_at() != first:
+                return True
+        return False
+
+    def _alive_at(self) -> datetime | None:
+        with self.edge.store.reading() as db:
+            return due_work.alive_at(db)
 
     def _tick(self) -> None:
         edge = self.edge
@@ -164,7 +198,8 @@ class Station:
             with edge.store.transaction() as db:
                 due_work.note_refused_saves(db, refused - self._refused_told, edge.clock.now())
             self._refused_told = refused
-        due_work.tick(edge.store, edge.clock.now(), sign=self.sign)
+        due_work.tick(edge.store, edge.clock.now(), sign=self.sign, stalled_from_s=STALLED_FROM_S * edge.clock.scale)
+        self.pulse.beat()
 
     def _deliver(self) -> None:
         while not self._is_stopping and deliver_next(self.delivery):
@@ -180,15 +215,23 @@ def build_station(config: Config, *, clock: Clock | None = None) -> Station:
     keep_log(config)
     clock = clock or Clock()
     store = open_prepared_store(config)
+    check_durability(store.engine)
     try:
         signing_key = load_signing_key(config.keys / SIGNING_KEY)
         central = _central(config)
     except SyncError as error:
         raise Unsound(KEY_UNUSABLE, reason=error.sentence()) from error
+    pulse = Pulse()
+
+    def record(db: Session, batches: Sequence[SaveBatch]) -> list[BatchOutcome | Exception]:
+        if pulse.has_stalled:
+            due_work.revive(db, clock.now(), stalled_from_s=STALLED_FROM_S * clock.scale)
+        return saving.record_saves(db, batches)
+
     edge = Edge(
         store=store,
         clock=clock,
-        saves=SaveQueue(store, saving.SaveRecorder().record),
+        saves=SaveQueue(store, record),
         secret=read_secret(config, WEB_SECRET),
         zone=config.zone,
         site_name=config.site.name,
@@ -207,7 +250,7 @@ def build_station(config: Config, *, clock: Clock | None = None) -> Station:
         version=__version__,
         central=central,
     )
-    return Station(config, edge, delivery, sign=lambda text: signing_key.sign(text).hex())
+    return Station(config, edge, delivery, sign=lambda text: signing_key.sign(text).hex(), pulse=pulse)
 
 
 def open_prepared_store(config: Config) -> Store:

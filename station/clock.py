@@ -24,6 +24,7 @@ class Clock:
     starts_at: datetime | None = None
     _base: tuple[datetime, float] = field(init=False)
     _offset_seen: timedelta = field(init=False, default=timedelta(0))
+    _is_set_by_hand: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         self._base = (self.starts_at or system_time(), time.monotonic())
@@ -44,17 +45,23 @@ class Clock:
         moved = (offset - self._offset_seen).total_seconds()
         if abs(moved) < tolerance_s:
             return None
-        self._offset_seen = offset
+        self._offset_seen, self._is_set_by_hand = offset, False
         return moved
 
     @property
     def is_off(self) -> bool:
         """Say whether the system clock has jumped and this one has not followed."""
-        return bool(self._offset_seen)
+        return bool(self._offset_seen) and not self._is_set_by_hand
 
     def follow_system(self) -> None:
         """Take the machine's time again; only while no deadline runs."""
         self._base, self._offset_seen = (system_time(), time.monotonic()), timedelta(0)
+        self._is_set_by_hand = False
+
+    def set_to(self, at: datetime) -> None:
+        """Go by a person's word instead of the machine's time, until that is moved; only while no deadline runs."""
+        self._base, self._offset_seen = (at, time.monotonic()), system_time() - at
+        self._is_set_by_hand = True
 
     def real_seconds(self, station_seconds: float) -> float:
         """Turn station seconds into seconds of waiting."""

@@ -86,6 +86,15 @@ class Central:
 
 
 @dataclass(frozen=True)
+class Backup:
+    """Automatic backups during a sitting into `folder` (empty: none), `keep` of them; the folder must be there."""
+
+    folder: str = ""
+    every_min: int = 5
+    keep: int = 24
+
+
+@dataclass(frozen=True)
 class Log:
     """The technical log (not the journal): files of at most `megabytes`, `files` of them."""
 
@@ -113,6 +122,7 @@ class Config:
 
     @property
     def store_url(self) -> str:
+    backup: Backup = field(default_factory=Backup)
         return self.store.url or f"sqlite:///{(self.folder / 'station.db').as_posix()}"
 
     @property
@@ -141,6 +151,7 @@ def load_config(home: Path) -> Config:
     try:
         document = tomllib.loads(path.read_text("utf-8-sig"))
     except FileNotFoundError:
+    "backup": Backup,
         raise Unsound(CONFIG_UNREADABLE, path=path, reason="文件不存在 not found") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise Unsound(CONFIG_UNREADABLE, path=path, reason=error) from None
@@ -194,3 +205,6 @@ def _check_values(config: Config) -> None:
         raise Invalid(CONFIG_VALUE_WRONG, section="site", key="time_zone", wanted='"Asia/Shanghai"') from None
     if config.log.level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
         raise Invalid(CONFIG_VALUE_WRONG, section="log", key="level", wanted="DEBUG | INFO | WARNING | ERROR")
+    for key, number in (("every_min", config.backup.every_min), ("keep", config.backup.keep)):
+        if number < 1:
+            raise Invalid(CONFIG_VALUE_WRONG, section="backup", key=key, wanted="≥ 1")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
+from station.backup.recovery import make_recovery
 from station.bootstrap import IDENTITY, SIGNING_KEY, WEB_SECRET, open_prepared_store
 from station.clock import Clock
 from station.config import CONFIG_NAME, Config, load_config
@@ -52,13 +53,14 @@ FIRST_ACCOUNTS: tuple[tuple[str, Role], ...] = (
 
 @dataclass(frozen=True)
 class MadeStation:
-    """A new station. `passwords` are told once and kept nowhere."""
+    """A new station. `passwords` and `recovery_code` are told once and kept nowhere."""
 
     config: Config
     passwords: tuple[tuple[str, Role, str], ...]
     station_id: str
     verify_key: str
     recipient: str
+    recovery_code: str
 
 
 def make_station(
@@ -91,6 +93,7 @@ def make_station(
     save_signing_key(signing_key, config.keys / SIGNING_KEY)
     save_identity(identity, config.keys / IDENTITY)
     _write_secret(config.keys / WEB_SECRET)
+    recovery_code = make_recovery(config.keys, signing_key.public_key())
     passwords = _make_accounts(config, invigilator_pc)
     return MadeStation(
         config=config,
@@ -98,6 +101,7 @@ def make_station(
         station_id=fingerprint(signing_key.public_key()),
         verify_key=verify_key_to_text(signing_key.public_key()),
         recipient=recipient_of(identity),
+        recovery_code=recovery_code,
     )
 
 
@@ -119,6 +123,9 @@ def next_steps(made: MadeStation) -> list[str]:
         f"验签公钥 verify key:      {made.verify_key}",
         f"收件公钥 recipient:       {made.recipient}",
         "（把以上三项交给认证机构登记 / register these three with the certificate body）",
+        "",
+        f"恢复码 recovery code:     {made.recovery_code}",
+        "（只显示这一次：抄好装入信封，服务器损坏时用它和备份恢复 / shown once: it opens the backups）",
         "",
         "下一步 next:",
         f"  1. 填写 {home / CONFIG_NAME} 的 [central]（上级平台）/ fill in [central]",

@@ -6,6 +6,7 @@ import { courseActs, renderCourse } from "./course.js";
 import { make, setClass, setText } from "./dom.js";
 import { renderEvents, renderPending } from "./side.js";
 import { renderBar } from "./seat_acts.js";
+import { renderHalt } from "./halt.js";
 import { renderList, renderTiles } from "./tiles.js";
 import { renderTrouble } from "./trouble.js";
 import { clockSeconds, heardNow, stationNow } from "./times.js";
@@ -21,6 +22,7 @@ function render() {
   for (const entryId of board.chosen) if (!present.has(entryId)) board.chosen.delete(entryId);
   renderCourse(board);
   renderAlarms();
+  renderHalt(board);
   renderCounts();
   renderTrouble(board);
   document.getElementById("tiles").hidden = board.asList;

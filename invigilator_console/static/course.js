@@ -3,6 +3,7 @@
 import { may, post, say } from "./api.js";
 import { secondOf, secondUnlessMay, ask } from "./dialog.js";
 import { make, notice, setClass, setText } from "./dom.js";
+import { mustAskBody } from "./halt.js";
 import { clock, countdown, date, leftSeconds } from "./times.js";
 
 export function titleOf(sitting) {
@@ -142,9 +143,17 @@ function resume(board) {
   const sitting = board.state.sitting;
   return ask({
     title: say("继续考试", "Go on with the test"),
-    effects: [titleOf(sitting), say(`自 ${clock(sitting.suspended_at)} 起暂停的时间补给全体考生。`, `The time since ${clock(sitting.suspended_at)} is given back to all.`)],
+    effects: [
+      titleOf(sitting),
+      say(`自 ${clock(sitting.suspended_at)} 起停止的时间全部补给考生。`, `All the time since ${clock(sitting.suspended_at)} is given back to the candidates.`),
+      say("请先确认考生都已就座、考生机都已开机。", "First see that candidates are seated and their PCs are on."),
+    ],
+    fields: mustAskBody(board) ? [{
+      name: "body_word", kind: "text",
+      label: say("认证机构的答复（何人、何时、如何决定）", "The certificate body's answer (who, when, what)"),
+    }] : [],
     confirm: say("继续考试", "Go on"),
-    act: () => run(board, "resume", {}, say("已继续考试。", "The test goes on.")),
+    act: (values) => run(board, "resume", { body_word: values.body_word || "" }, say("已继续考试。", "The test goes on.")),
   });
 }
 

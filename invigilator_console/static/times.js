@@ -51,3 +51,10 @@ export function countdown(seconds) {
   const parts = [Math.floor(rest / 3600), Math.floor((rest % 3600) / 60), rest % 60];
   return parts.map((part) => String(part).padStart(2, "0")).join(":");
 }
+
+const full = new Intl.DateTimeFormat("sv-SE", { ...options, second: "2-digit", year: "numeric", month: "2-digit", day: "2-digit" });
+
+// Date and time of the room's zone as a person can read and type it: 2026-11-21 10:31:07.
+export function zoned(milliseconds) {
+  return full.format(new Date(milliseconds));
+}

@@ -70,6 +70,30 @@ _event(
     Weight.ALARM,
 )
 _event(
+    "clock_doubted",
+    "station",
+    "服务器时间与中断前的最后记录相差 {seconds} 秒，不可信，请在监考台确认正确时间",
+    "The server's time is {seconds} s from the last record before: not believed, confirm the right time here",
+    Weight.ALARM,
+)
+_event(
+    "clock_settled", "staff", "确认考站时间，调整 {seconds} 秒", "Time of the station confirmed, moved by {seconds} s"
+)
+_event(
+    "body_answered",
+    "staff",
+    "中断 {minutes} 分钟，认证机构答复：{word}",
+    "After {minutes} min of interruption the certificate body says: {word}",
+    Weight.ALARM,
+)
+_event(
+    "station_joined",
+    "station",
+    "考站又一进程启动（版本 {version}）",
+    "One more process of the station started (version {version})",
+    Weight.QUIET,
+)
+_event(
     "station_trouble",
     "station",
     "考站后台任务 {job} 出错（{reason}），正在重试，请报告技术人员",
@@ -168,18 +192,22 @@ _event(
 _event(
     "extension_proposed",
     "staff",
-    "申请延时 {minutes} 分钟（{count} 人）：{reason}",
-    "Extension of {minutes} min proposed for {count}: {reason}",
+    "申请延时 {length_zh}（{count} 人）：{reason}",
+    "Extension of {length_en} proposed for {count}: {reason}",
 )
 _event(
     "extension_confirmed",
     "staff",
-    "{by_name} 确认 {name} 延时 {minutes} 分钟，等待另一方",
-    "{by_name} confirmed {minutes} min for {name}; the other side is awaited",
+    "{by_name} 确认 {name} 延时 {length_zh}，等待另一方",
+    "{by_name} confirmed {length_en} for {name}; the other side is awaited",
 )
-_event("extension_granted", "staff", "{name} 延时 {minutes} 分钟生效", "{name} extended by {minutes} min")
+_event("extension_granted", "staff", "{name} 延时 {length_zh}生效", "{name} extended by {length_en}")
+_event("extension_refused", "staff", "{name} 延时 {length_zh}未获批准", "Extension of {length_en} for {name} refused")
 _event(
-    "extension_refused", "staff", "{name} 延时 {minutes} 分钟未获批准", "Extension of {minutes} min for {name} refused"
+    "pc_came_back",
+    "station",
+    "{name} 在考位 {seat} 恢复作答，距上次操作 {length_zh}",
+    "{name} goes on at seat {seat}, {length_en} after the last act",
 )
 _event(
     "seat_moved",
@@ -224,5 +252,41 @@ _event(
     "station",
     "成果包上传需要处理：{reason}",
     "The upload needs attention: {reason}",
+    Weight.ALARM,
+)
+_event(
+    "backup_made",
+    "station",
+    "自动备份第 {number} 份完成，已读回校验",
+    "Backup {number} made and read back",
+    Weight.QUIET,
+)
+_event(
+    "backup_confirmed",
+    "station",
+    "备份第 {number} 份完成，已读回校验：{folder}",
+    "Backup {number} made and read back: {folder}",
+)
+_event(
+    "backup_failed",
+    "station",
+    "备份未成功：{reason}考试照常进行，稍后自动重试",
+    "No backup could be made: {reason} The test goes on; it is tried again",
+    Weight.ALARM,
+)
+_event(
+    "backup_unsound",
+    "station",
+    "备份第 {number} 份已完成，但本站数据有缺损：{flaw}，请立即报告技术人员",
+    "Backup {number} was made, but the station itself is damaged: {flaw}. Tell the technician now",
+    Weight.ALARM,
+)
+_event("recovery_code_made", "staff", "生成备份恢复码，已显示一次", "A recovery code was made and shown once")
+_event(
+    "station_restored",
+    "staff",
+    "考站由备份第 {number} 份（{made_at}）恢复到 {machine}，原服务器最后工作于 {alive_at}，请勿再开启原服务器",
+    "Station restored from backup {number} ({made_at}) on {machine}; the old server was last alive at {alive_at}: "
+    "never start it again",
     Weight.ALARM,
 )

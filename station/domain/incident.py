@@ -17,8 +17,8 @@ EXTENSION_NEEDS_BODY = problem(
 )
 EXTENSION_LENGTH = problem(
     "extension_length",
-    "延时须为 1 至 {maximum_min} 分钟。",
-    "An extension is 1 to {maximum_min} minutes.",
+    "延时最短 {minimum_s} 秒，最长 {maximum_min} 分钟。",
+    "An extension is {minimum_s} seconds to {maximum_min} minutes.",
 )
 REASON_MISSING = problem("reason_missing", "请填写原因。", "Please give the reason.")
 SAME_PERSON_TWICE = problem(
@@ -31,6 +31,7 @@ ALREADY_DECIDED = problem("already_decided", "该申请已处理，无需再次�
 NOBODY_CHOSEN = problem("nobody_chosen", "请先选择考生。", "Choose at least one candidate first.")
 TEXT_MISSING = problem("text_missing", "请填写内容（不超过 500 字）。", "Please write the text (up to 500 characters).")
 
+EXTENSION_MINIMUM_S = 60
 EXTENSION_MAXIMUM_MIN = 240
 
 EXTENSION_REASONS: dict[str, tuple[str, str]] = {
@@ -89,10 +90,13 @@ def check_text(text: str) -> None:
         raise Invalid(TEXT_MISSING)
 
 
-def check_extension(*, seconds: int, reason_kind: str, reason: str) -> None:
-    """Refuse a length outside 1 … 240 minutes, or an extension without a reason."""
-    if not 60 <= seconds <= EXTENSION_MAXIMUM_MIN * 60:
-        raise Invalid(EXTENSION_LENGTH, maximum_min=EXTENSION_MAXIMUM_MIN)
+def check_extension(*, seconds: int, reason_kind: str, reason: str, minimum_s: int = EXTENSION_MINIMUM_S) -> None:
+    """Refuse a length outside 1 … 240 minutes, or an extension without a reason.
+
+    What the station has measured (`minimum_s` 1) is given back as it is, however short.
+    """
+    if not minimum_s <= seconds <= EXTENSION_MAXIMUM_MIN * 60:
+        raise Invalid(EXTENSION_LENGTH, minimum_s=minimum_s, maximum_min=EXTENSION_MAXIMUM_MIN)
     if reason_kind not in EXTENSION_REASONS or (reason_kind == "other" and not reason.strip()):
         raise Invalid(REASON_MISSING)
 

@@ -44,6 +44,12 @@ TOO_EARLY_TO_LEAVE = problem(
 CHANGEOVER = timedelta(minutes=5)
 
 
+# Longer than any break of a sitting that goes on the same day: the clock is believed only by a person's word.
+LONGEST_OUTAGE = timedelta(hours=12)
+# By so much a network time service may have set the clock back while the station was down and nothing was held.
+CORRECTION = timedelta(seconds=60)
+
+
 class SittingState(StrEnum):
     """Where a sitting is in its day."""
 
@@ -95,6 +101,14 @@ def interrupted_s(stretches: Iterable[tuple[datetime, datetime]], *, since: date
             total += (ended_at - began_at).total_seconds()
             covered_until = ended_at
     return total
+
+
+def is_clock_plausible(last: datetime, at: datetime, *, is_held: bool) -> bool:
+    """Say whether a start at `at` can follow the last sign of life.
+
+    While a sitting is held (runs or is suspended) neither before it nor more than `LONGEST_OUTAGE` after it.
+    """
+    return last <= at <= last + LONGEST_OUTAGE if is_held else at >= last - CORRECTION
 
 
 def minutes_to_start(planned_start_at: datetime, postponement_s: int, at: datetime) -> int:

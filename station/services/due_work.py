@@ -8,75 +8,80 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from math import inf
 
 from sqlalchemy import select, update
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
-from station.domain.attempt import OPEN, AttemptState
 from station.domain.sitting import SittingState
-from station.services import answering, journal
+from station.services import answering, journal, outage
 from station.store import Store
-from station.store.locking import lock_attempts_of, to_change
-from station.store.models import (
-    Attempt,
-    Entry,
-    Interruption,
-    JournalHead,
-    SignedHeads,
-    Sitting,
-    StationLife,
-    Subject,
-)
-from station.store.times import move_deadline
+from station.store.locking import to_change
+from station.store.models import Attempt, Entry, JournalHead, SignedHeads, Sitting, StationLife
 
 SIGN_EVERY = timedelta(seconds=60)
 
 
-def tick(store: Store, at: datetime, *, sign: Callable[[bytes], str]) -> bool:
+def tick(store: Store, at: datetime, *, sign: Callable[[bytes], str], stalled_from_s: float = inf) -> bool:
     """Do what is due at this moment; say whether there was anything.
 
-    1. Note that the station is alive.
+    1. Note that the station is alive; a gap of `stalled_from_s` since it last could is an outage like any other.
     2. Sign the heads of all chains once a minute while somebody answers.
     3. Collect attempts whose deadline has come.
     Each in a transaction of its own: what fails in one undoes nothing of the others.
     """
     with store.transaction() as db:
-        _beat(db, at)
+        _beat(db, at, stalled_from_s)
     with store.transaction() as db:
         signed = _sign_heads(db, at, sign)
     return _collect(store, at) or signed
 
 
-def begin_life(db: Session, at: datetime, *, version: str) -> float:
+def begin_life(db: Session, at: datetime, *, version: str, is_beside: bool = False) -> float:
     """Note the start; give back an outage that lies behind it, and say its length in seconds (0: none).
 
     1. The gap is from the last sign of life to now; a clean stop in the middle of a sitting counts too.
-    2. Up to the subject's limit a running sitting gets the gap back and goes on by itself.
-    3. Longer, or with a clock that lies before the last sign of life: the sitting is suspended from the last
-       sign of life, and an invigilator resumes it.
+    2. What it took from running sittings is given back, or waits for a person (`outage.give_back_outage`).
+    3. With a clock that cannot be believed nothing goes on, and the last sign of life stays as it is.
+    `is_beside`: another process of the station has been alive all the time, so there was no outage.
     """
     life = db.get(StationLife, 1)
     if life is None:
         db.add(StationLife(id=1, alive_at=at, started_at=at))
         journal.append(db, "station_started", at=at, version=version)
         return 0.0
+    if is_beside:
+        journal.append(db, "station_joined", at=at, version=version)
+        return 0.0
     last, gap_s = life.alive_at, (at - life.alive_at).total_seconds()
-    life.alive_at, life.started_at, life.stopped_cleanly = at, at, False
-    life.clock_in_doubt = gap_s < 0
-    of_running = (
-        select(Sitting, Subject.outage_limit_s)
-        .join(Subject, Subject.id == Sitting.subject_id)
-        .where(Sitting.state == SittingState.RUNNING)
-        .order_by(Sitting.id)
-    )
-    running = db.execute(to_change(of_running, Sitting)).all()
-    for sitting, _ in running:
-        lock_attempts_of(db, sitting.id)
+    outage.doubt_clock(db, life, at)
+    life.started_at, life.stopped_cleanly = at, False
+    if not life.clock_in_doubt:
+        life.alive_at = at
     journal.append(db, "station_started", at=at, version=version, gap_s=round(gap_s, 1))
-    for sitting, limit_s in running:
-        _give_back(db, sitting, limit_s=limit_s, last=last, at=at)
-    return max(gap_s, 0.0) if running else 0.0
+    if life.clock_in_doubt:
+        journal.append(db, "clock_doubted", at=at, seconds=round(gap_s))
+    did_run = outage.give_back_outage(db, last=last, at=at, in_doubt=life.clock_in_doubt)
+    return max(gap_s, 0.0) if did_run else 0.0
+
+
+def revive(db: Session, at: datetime, *, stalled_from_s: float) -> None:
+    """Give back what a stall took: the program lived on and could not write, so no answer could be saved.
+
+    The deadlines move before anything that came meanwhile is judged late.
+    """
+    life = db.scalars(to_change(select(StationLife), StationLife)).one_or_none()
+    if life is None or life.clock_in_doubt or (at - life.alive_at).total_seconds() < stalled_from_s:
+        return
+    last, life.alive_at = life.alive_at, at
+    outage.give_back_outage(db, last=last, at=at)
+
+
+def alive_at(db: Session) -> datetime | None:
+    """Say when the station, in whichever process, was last known alive."""
+    life = db.get(StationLife, 1)
+    return life.alive_at if life is not None else None
 
 
 def end_life(db: Session, at: datetime) -> None:
@@ -104,13 +109,16 @@ def note_clock_jump(db: Session, seconds: float, at: datetime) -> None:
 
 
 def is_time_running(db: Session) -> bool:
-    """Say whether a deadline hangs on the clock's going on evenly: a sitting runs or is suspended."""
-    held = Sitting.state.in_([SittingState.RUNNING, SittingState.SUSPENDED])
-    return db.scalars(select(Sitting.id).where(held)).first() is not None
+    """Say whether a deadline hangs on the clock's going on evenly: a sitting is held, by a clock not in doubt."""
+    life = db.get(StationLife, 1)
+    return outage.is_anything_held(db) and not (life is not None and life.clock_in_doubt)
 
 
 def note_clock_followed(db: Session, at: datetime) -> None:
     """Put into the journal that the station goes by the machine's corrected time from now on."""
+    life = db.get(StationLife, 1)
+    if life is not None and life.clock_in_doubt:
+        outage.doubt_clock(db, life, at)
     journal.append(db, "clock_followed", at=at)
 
 
@@ -136,29 +144,11 @@ def _collect(store: Store, at: datetime) -> bool:
         return True
 
 
-def _beat(db: Session, at: datetime) -> None:
-    db.execute(update(StationLife).where(StationLife.id == 1).values(alive_at=at))
-
-
-def _give_back(db: Session, sitting: Sitting, *, limit_s: int, last: datetime, at: datetime) -> None:
-    gap_s = (at - last).total_seconds()
-    attempts = lock_attempts_of(db, sitting.id)
-    if 0 <= gap_s <= limit_s:
-        db.add(Interruption(sitting_id=sitting.id, kind="outage", reason="", began_at=last, ended_at=at))
-        open_ones = [attempt for attempt in attempts if attempt.state in OPEN]
-        for attempt in open_ones:
-            move_deadline(db, attempt)
-        journal.append(
-            db, "outage_found", at=at, sitting_id=sitting.id, gap_s=round(gap_s, 1), compensated=len(open_ones)
-        )
-        return
-    db.add(Interruption(sitting_id=sitting.id, kind="outage", reason="", began_at=last))
-    sitting.state, sitting.suspended_at = SittingState.SUSPENDED, last
-    sitting.suspended_reason = "考站中断 / station outage"
-    for attempt in attempts:
-        if attempt.state == AttemptState.ANSWERING:
-            attempt.state = AttemptState.SUSPENDED
-    journal.append(db, "outage_waits", at=at, sitting_id=sitting.id, gap_s=round(gap_s, 1))
+def _beat(db: Session, at: datetime, stalled_from_s: float) -> None:
+    if stalled_from_s < inf:
+        revive(db, at, stalled_from_s=stalled_from_s)
+    believed = StationLife.clock_in_doubt.is_(False)
+    db.execute(update(StationLife).where(StationLife.id == 1, believed).values(alive_at=at))
 
 
 def _sign_heads(db: Session, at: datetime, sign: Callable[[bytes], str]) -> bool:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from station.domain.attempt import ENDED
 from station.domain.incident import (
     ALREADY_DECIDED,
+    EXTENSION_MINIMUM_S,
     EXTENSION_REASONS,
     Decisions,
     ExtensionState,
@@ -20,6 +21,7 @@ from station.domain.incident import (
     side_of,
 )
 from station.domain.staff import Role, not_allowed
+from station.domain.working_time import length_names
 from station.errors import Invalid, Missing, Refused, problem
 from station.services import journal
 from station.store.locking import lock_attempts, to_change
@@ -45,12 +47,19 @@ def propose_extension(
     by: Staff,
     at: datetime,
     asked_by_candidate: bool = False,
+    is_measured: bool = False,
 ) -> list[Extension]:
     """Propose the same extension for one, several or all; the proposer's own side counts as decided.
 
-    Attempts that have ended are left out; refused when none is left.
+    Attempts that have ended are left out; refused when none is left. `is_measured`: the length is what the station
+    has found to be lost, and may be below a minute.
     """
-    check_extension(seconds=seconds, reason_kind=reason_kind, reason=reason)
+    check_extension(
+        seconds=seconds,
+        reason_kind=reason_kind,
+        reason=reason,
+        minimum_s=1 if is_measured else EXTENSION_MINIMUM_S,
+    )
     open_ones = [attempt for attempt in lock_attempts(db, attempts) if attempt.state not in ENDED]
     if not open_ones:
         raise Invalid(NOBODY_TO_EXTEND)
@@ -71,13 +80,15 @@ def propose_extension(
     db.add_all(proposals)
     db.flush()
     entry = db.get_one(Entry, open_ones[0].entry_id)
+    length_zh, length_en = length_names(seconds)
     journal.append(
         db,
         "extension_proposed",
         at=at,
         by=by.id,
         sitting_id=entry.sitting_id,
-        minutes=_minutes(seconds),
+        length_zh=length_zh,
+        length_en=length_en,
         count=len(proposals),
         reason=text,
         extensions=[one.id for one in proposals],
@@ -128,11 +139,11 @@ def _decide_one(
     attempt = db.get_one(Attempt, one.attempt_id)
     entry = db.get_one(Entry, attempt.entry_id)
     name = db.get_one(Candidate, entry.candidate_id).name
-    minutes = _minutes(one.seconds)
+    length_zh, length_en = length_names(one.seconds)
     note = {"at": at, "by": by.id, "sitting_id": entry.sitting_id, "entry_id": entry.id, "name": name}
     if not granted:
         one.state, one.decided_at = ExtensionState.REFUSED, at
-        journal.append(db, "extension_refused", minutes=minutes, **note)  # type: ignore[arg-type]
+        journal.append(db, "extension_refused", length_zh=length_zh, length_en=length_en, **note)  # type: ignore[arg-type]
         return False
     if attempt.state in ENDED:
         raise Refused(ENDED_MEANWHILE, name=name)
@@ -160,20 +171,24 @@ def _decide_one(
     )
     one.site_by, one.body_by, one.body_reference = decisions.site_by, decisions.body_by, decisions.body_reference
     if not complete:
-        journal.append(db, "extension_confirmed", minutes=minutes, by_name=by.name, **note)  # type: ignore[arg-type]
+        journal.append(
+            db,
+            "extension_confirmed",
+            by_name=by.name,
+            length_zh=length_zh,
+            length_en=length_en,
+            **note,  # type: ignore[arg-type]
+        )
         return False
     one.state, one.decided_at = ExtensionState.GRANTED, at
     move_deadline(db, attempt)
     journal.append(
         db,
         "extension_granted",
-        minutes=minutes,
+        length_zh=length_zh,
+        length_en=length_en,
         seconds=one.seconds,
         deadline_at=attempt.deadline_at.isoformat(),
         **note,  # type: ignore[arg-type]
     )
     return True
-
-
-def _minutes(seconds: int) -> str:
-    return f"{seconds / 60:g}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
@@ -33,6 +33,7 @@ from station.store.models import (
     SeatMove,
     Sitting,
     Staff,
+    StationLife,
     Subject,
 )
 from station.store.times import move_deadline
@@ -44,9 +45,20 @@ SEAT_UNKNOWN = problem("seat_unknown", "本考场没有该考位。", "This room
 ENTRY_ENDED = problem("entry_ended", "{name} 已交卷，不能再进行该操作。", "{name} has handed in already.")
 CLOCK_IN_DOUBT = problem(
     "clock_in_doubt",
+    "服务器时间不可信。请先在监控页面“确认时间”，再{act_zh}。",
+    "The server's time is in doubt: confirm the right time on the board first, then the sitting can be {act}.",
+)
+CLOCK_BEHIND = problem(
+    "clock_behind",
     "服务器时间比暂停开始的时刻还早 {behind_min} 分钟。请先校准服务器时间并重新启动考站，再继续考试。",
     "The server's clock is {behind_min} minutes behind the beginning of the suspension: set it right, restart the "
     "station, then resume.",
+)
+OUTAGE_NEEDS_BODY = problem(
+    "outage_needs_body",
+    "中断已超过 {limit_min} 分钟，须先请示认证机构，并填写机构的答复（何人、何时、如何决定）。",
+    "The interruption is longer than {limit_min} minutes: ask the certificate body first and enter its answer "
+    "(who, when, what).",
 )
 POSTPONEMENT_LENGTH = problem(
     "postponement_length", "推迟须为 1 至 {maximum_min} 分钟。", "A start is put off by 1 to {maximum_min} minutes."
@@ -75,6 +87,7 @@ def open_admission(db: Session, sitting_id: int, *, by: int, at: datetime) -> No
 def start_sitting(db: Session, sitting_id: int, *, by: int, at: datetime) -> None:
     """Start: never before the planned (or postponed) time (R-DAY-15)."""
     sitting = _locked(db, sitting_id)
+    _check_believed(db, ("开考", "started"))
     subject = db.get_one(Subject, sitting.subject_id)
     if sitting.paper_id is None:
         raise Refused(SITTING_HAS_NO_PAPER, subject=subject.name)
@@ -114,11 +127,16 @@ def suspend_sitting(db: Session, sitting_id: int, *, reason: str, by: int, at: d
     journal.append(db, "sitting_suspended", at=at, by=by, sitting_id=sitting_id, reason=reason)
 
 
-def resume_sitting(db: Session, sitting_id: int, *, by: int, at: datetime) -> None:
-    """Go on where it stopped: the suspension is given back to everybody (also after a long outage, R-DAY-9)."""
+def resume_sitting(db: Session, sitting_id: int, *, by: int, at: datetime, body_word: str = "") -> None:
+    """Go on where it stopped: the suspension is given back to everybody (also after a long outage).
+
+    Above the subject's limit (R-DAY-9: 60 min) the certificate body has to be asked; `body_word` is its answer.
+    """
     sitting = _locked(db, sitting_id)
-    if sitting.suspended_at is not None:
+    _check_believed(db, ("继续考试", "resumed"))
+    if sitting.state == SittingState.SUSPENDED and sitting.suspended_at is not None:
         _check_clock(sitting.suspended_at, at)
+        _hear_body(db, sitting, body_word, by=by, at=at)
     _change_sitting(db, sitting_id, {SittingState.SUSPENDED}, SittingState.RUNNING, act=("恢复", "resumed"))
     db.refresh(sitting)
     sitting.suspended_at, sitting.suspended_reason = None, ""
@@ -271,7 +289,25 @@ def _change_sitting(
 def _check_clock(began_at: datetime, at: datetime) -> None:
     """Refuse to go on by a clock that lies before the stretch that is to be given back."""
     if at < began_at:
-        raise Refused(CLOCK_IN_DOUBT, behind_min=-(-int((began_at - at).total_seconds()) // 60))
+        raise Refused(CLOCK_BEHIND, behind_min=-(-int((began_at - at).total_seconds()) // 60))
+
+
+def _check_believed(db: Session, act: tuple[str, str]) -> None:
+    life = db.get(StationLife, 1)
+    if life is not None and life.clock_in_doubt:
+        raise Refused(CLOCK_IN_DOUBT, act_zh=act[0], act=act[1])
+
+
+def _hear_body(db: Session, sitting: Sitting, word: str, *, by: int, at: datetime) -> None:
+    assert sitting.suspended_at is not None
+    limit_min = db.get_one(Subject, sitting.subject_id).outage_ask_min
+    minutes = int((at - sitting.suspended_at).total_seconds() // 60)
+    if at - sitting.suspended_at <= timedelta(minutes=limit_min):
+        return
+    if not word.strip():
+        raise Refused(OUTAGE_NEEDS_BODY, limit_min=limit_min)
+    check_text(word)
+    journal.append(db, "body_answered", at=at, by=by, sitting_id=sitting.id, minutes=minutes, word=word.strip())
 
 
 def _wrong_state(sitting: Sitting, act: tuple[str, str]) -> Refused:

@@ -2,10 +2,17 @@
 
 SQLite runs in WAL with `synchronous=FULL`: a commit that returned is on disk. Every writing transaction
 begins with BEGIN IMMEDIATE, so that a read followed by a write can never fail half-way on a lock.
+
+After an I/O error the write-ahead log is in doubt: a kernel whose fsync has failed may call the pages clean and
+never write them, although they can be read back. Were the log read anew then (its index lives in memory, and goes
+with the last connection or with the process), such pages would pass for committed, a page that sends its answer
+again would be told that it is stored, and all that follows in the log would hang on them. So before the next
+transaction everything is copied into the database file, flushed there, and the log cut to nothing.
 """
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -14,20 +21,28 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, String, Text, create_engine, event, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
 BUSY_TIMEOUT_MS = 30_000
+# So long the cutting of a log in doubt waits for who is still reading it, before saves are refused once more.
+SETTLE_TIMEOUT_MS = 5_000
 
 
 @dataclass
 class Store:
-    """An open store. `folder` holds assets, uploads, outgoing packages and, with SQLite, the database."""
+    """An open store. `folder` holds assets, uploads, outgoing packages and, with SQLite, the database.
+
+    `is_in_doubt`: the next writing transaction cuts SQLite's log first. Set after an I/O error, and by a station
+    that starts, as nobody knows how the last one ended.
+    """
 
     engine: Engine
     folder: Path
+    is_in_doubt: bool = False
     _write_lock: threading.Lock = field(default_factory=threading.Lock)
     _reading_engine: Engine = field(init=False)
 
@@ -39,6 +54,8 @@ class Store:
         options: dict[str, Any] = {"reading": True}
         if self.engine.dialect.name == "postgresql":  # else each statement would see a later moment
             options["isolation_level"] = "REPEATABLE READ"
+        if self.is_sqlite:
+            event.listen(self.engine, "handle_error", self._doubt_after_io_error)
         self._reading_engine = self.engine.execution_options(**options)
 
     @contextmanager
@@ -48,8 +65,11 @@ class Store:
         In one process SQLite's writers queue here, in turn, and not in SQLite's polling.
         """
         turn: AbstractContextManager[object] = self._write_lock if self.is_sqlite else nullcontext()
-        with turn, Session(self.engine, expire_on_commit=False) as db, db.begin():
-            yield db
+        with turn:
+            if self.is_in_doubt and self.is_sqlite:
+                self._settle()
+            with Session(self.engine, expire_on_commit=False) as db, db.begin():
+                yield db
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -60,6 +80,25 @@ class Store:
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+    def _doubt_after_io_error(self, context: ExceptionContext) -> None:
+        """Give no connection back to the pool that has seen an I/O error."""
+        code = getattr(context.original_exception, "sqlite_errorcode", 0)
+        if code & 0xFF == sqlite3.SQLITE_IOERR:
+            self.is_in_doubt = context.is_disconnect = True
+
+    def _settle(self) -> None:
+        """Bring the log into the database file and cut it; raises OperationalError while that is not possible."""
+        with self.engine.connect().execution_options(bare=True) as connection:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout={SETTLE_TIMEOUT_MS}")
+            try:
+                question = "PRAGMA wal_checkpoint(TRUNCATE)"
+                busy, _, _ = connection.exec_driver_sql(question).one()
+            finally:
+                connection.exec_driver_sql(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        if busy:
+            raise OperationalError(question, None, sqlite3.OperationalError("the log is still being read"))
+        self.is_in_doubt = False
 
 
 def open_store(url: str, folder: Path, *, pool_size: int = 20) -> Store:
@@ -92,7 +131,10 @@ def _prepare_sqlite(connection: DBAPIConnection, _record: ConnectionPoolEntry) -
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    reading = connection.get_execution_options().get("reading")
+    options = connection.get_execution_options()
+    if options.get("bare"):
+        return
+    reading = options.get("reading")
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import ScalarSelect, and_, case, func, or_, select
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, aliased
 
 from station.domain.attempt import OPEN
 from station.domain.incident import ExtensionState
+from station.domain.sitting import SittingState
 from station.store.models import (
     Attempt,
     Candidate,
@@ -34,6 +35,7 @@ from station.store.models import (
 from station.store.queries import SittingReading, seat_order, sittings_joined
 
 NEWEST_EVENTS = 100
+SAME_DAY = timedelta(hours=14)
 
 
 class SeatReading(NamedTuple):
@@ -95,6 +97,14 @@ class Suspension(NamedTuple):
     attempt_id: int | None
     reason: str
     began_at: datetime
+    kind: str
+
+
+class LaterSitting(NamedTuple):
+    """A sitting of the same room that has yet to start; `starts_at` with its postponement."""
+
+    subject: str
+    starts_at: datetime
 
 
 @dataclass(frozen=True)
@@ -109,10 +119,11 @@ class BoardReading:
     events: Sequence[JournalEntry]
     life: StationLife | None
     troubled_packages: int
+    later: Sequence[LaterSitting]
 
 
 def read_board(db: Session, sitting_id: int, *, since: int = 0) -> BoardReading | None:
-    """Read one sitting's board in eight queries; `events` are those after journal number `since`, newest first."""
+    """Read one sitting's board in nine queries; `events` are those after journal number `since`, newest first."""
     sitting = db.execute(sittings_joined().where(Sitting.id == sitting_id)).one_or_none()
     if sitting is None:
         return None
@@ -131,6 +142,7 @@ def read_board(db: Session, sitting_id: int, *, since: int = 0) -> BoardReading 
             )
         )
         or 0,
+        later=_later(db, reading.sitting),
     )
 
 
@@ -251,11 +263,27 @@ def _extensions(db: Session, sitting_id: int) -> list[ExtensionReading]:
 
 def _open_suspensions(db: Session, sitting_id: int) -> list[Suspension]:
     rows = db.execute(
-        select(Interruption.attempt_id, Interruption.reason, Interruption.began_at).where(
+        select(Interruption.attempt_id, Interruption.reason, Interruption.began_at, Interruption.kind).where(
             Interruption.sitting_id == sitting_id, Interruption.ended_at.is_(None)
         )
     )
     return [Suspension._make(row) for row in rows]
+
+
+def _later(db: Session, sitting: Sitting) -> list[LaterSitting]:
+    rows = db.execute(
+        select(Subject.name, Sitting.planned_start_at, Sitting.postponement_s)
+        .join(Subject, Subject.id == Sitting.subject_id)
+        .where(
+            Sitting.room_id == sitting.room_id,
+            Sitting.id != sitting.id,
+            Sitting.state.in_((SittingState.PLANNED, SittingState.ADMITTING)),
+            Sitting.planned_start_at > sitting.planned_start_at,
+            Sitting.planned_start_at < sitting.planned_start_at + SAME_DAY,
+        )
+        .order_by(Sitting.planned_start_at, Sitting.id)
+    )
+    return [LaterSitting(row[0], row[1] + timedelta(seconds=row[2])) for row in rows]
 
 
 def _events(db: Session, sitting_id: int, since: int) -> list[JournalEntry]:

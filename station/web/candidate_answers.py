@@ -17,7 +17,7 @@ from station.domain.item import Item
 from station.domain.paper import Paper, check_response, is_answered
 from station.domain.response import RESPONSE_FILE_UNPROVEN
 from station.errors import Invalid, Missing, Refused, StationError
-from station.services import admission, answering, uploading
+from station.services import admission, answering, seat_swap, uploading
 from station.services.saving import BatchOutcome, Save, SaveBatch
 from station.store.answers import held_saves
 from station.store.files import path_of
@@ -61,6 +61,8 @@ def _add_places(app: Flask, edge: Edge) -> None:
         _check_open(db, login, attempt, entry)
         highest = answering.highest_saves(db, attempt.id)
         place = answering.issue_place(db, attempt, login, at=at)
+        silence = edge.silence_before(login.candidate_id, at)
+        seat_swap.note_return(db, attempt, place, login, silence=silence, zone=edge.zone, at=at)
         answers = answering.current_answers(db, attempt.id)
         return json_response(
             {
@@ -209,6 +211,7 @@ def _add_files(app: Flask, edge: Edge, shelf: PaperShelf) -> None:
             uploading.check_may_upload(db, attempt, item_id=item.id, part=part)
         name = check_name(request.args.get("name", ""), wanted.extensions)
         check_length(wanted)
+        edge.disk.check_takes_file(request.content_length)
         request.max_content_length = wanted.max_bytes
         with received(edge.uploads, name, wanted) as file:
             file.settle_into(edge.uploads)

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from station.clock import Clock
+from station.domain.disk_budget import Limits
 from station.services.saving import BatchOutcome, SaveBatch
+from station.services.seat_swap import Silence
 from station.store import Store
 from station.store.save_queue import SaveQueue
+from station.web.disk_watch import DiskWatch
 from station.web.presence import Presence
+
+# A page asks at least every two seconds, also one that is loaded again; who was silent for longer had no page.
+BREAK_S = 10.0
+# A page that comes back sends its queue for some seconds at most before it asks for its place.
+RETURN_WITHIN_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -31,7 +40,23 @@ class Edge:
     is_rehearsal: bool = False
     is_encrypted: bool = False
     candidate_port: int = 8080
+    has_backups: bool = False
     presence: Presence = field(default_factory=Presence)
+    disk_limits: Limits = field(default_factory=Limits)
+    disk: DiskWatch = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "disk", DiskWatch(self.store.folder, self.disk_limits))
+
+    def silence_before(self, candidate_id: int, at: datetime) -> Silence | None:
+        """Find the silence out of which a candidate's page has just come back, in real seconds (rehearsals)."""
+        scale = self.clock.scale
+        return self.presence.silence_before(
+            candidate_id,
+            at,
+            longer_than=timedelta(seconds=BREAK_S * scale),
+            within=timedelta(seconds=RETURN_WITHIN_S * scale),
+        )
 
     @property
     def uploads(self) -> Path:

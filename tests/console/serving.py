@@ -8,16 +8,31 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import requests
+from flask import Flask
 from waitress.server import create_server
 
 from invigilator_console.app import create_staff_app
+from station.web.candidate import create_candidate_app
 from tests.building import PASSWORD, BuiltRoom
 
 
 @contextmanager
 def served_staff_app(room: BuiltRoom, *, port: int = 0) -> Iterator[str]:
     """Serve the staff app of a room; gives its address. `port` 0: any that is free."""
-    server = create_server(create_staff_app(room.edge), host="127.0.0.1", port=port, threads=6, ident="")
+    with _served(create_staff_app(room.edge), port=port) as address:
+        yield address
+
+
+@contextmanager
+def served_candidate_app(room: BuiltRoom) -> Iterator[str]:
+    """Serve what the candidate PCs of a room reach; gives its address."""
+    with _served(create_candidate_app(room.edge), port=0) as address:
+        yield address
+
+
+@contextmanager
+def _served(app: Flask, *, port: int) -> Iterator[str]:
+    server = create_server(app, host="127.0.0.1", port=port, threads=6, ident="")
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
@@ -33,7 +48,6 @@ def served_staff_app(room: BuiltRoom, *, port: int = 0) -> Iterator[str]:
         # The loop may run this, and close the trigger with all else, before the wake-up is written.
 
         with suppress(OSError):
-
             server.trigger.pull_trigger(close_all)
         thread.join(timeout=5)
 

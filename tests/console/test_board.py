@@ -147,7 +147,7 @@ def test_a_board_takes_the_same_few_queries_however_full_the_room(console, room)
     asked.clear()
     one.board(room.theory)
     # Two of them find out who asks.
-    assert len(asked) == empty <= 8 + 2 + 1
+    assert len(asked) == empty <= 9 + 2 + 1
 
 
 def test_the_board_holds_no_answer_key(console, room):

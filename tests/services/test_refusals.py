@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from station.errors import StationError
-from station.services import admission, answering, closing, due_work, extension, invigilation, room_record
+from station.services import admission, answering, closing, due_work, extension, invigilation, outage, room_record
 from station.store.models import Attempt, Entry, Seat, Sitting, Staff
 from tests.building import BuiltRoom, SetClock
 
@@ -178,7 +178,14 @@ def test_a_clock_that_lies_before_the_last_sign_of_life_resumes_nothing(room: Bu
         invigilation.resume_sitting(db, room.theory, by=room.staff["invigilator"], at=room.clock.now())
 
     assert refused(room, resume) == "clock_in_doubt"
-    room.clock.at = last + timedelta(minutes=3)
+    told, by = last + timedelta(minutes=3), room.staff["invigilator"]
+    settle = lambda db, told=told: outage.settle_clock(db, told, by=by, at=room.clock.now())  # noqa: E731
+    assert refused(room, lambda db: settle(db, last - timedelta(seconds=1))) == "time_before_outage"
+    assert refused(room, resume) == "clock_in_doubt"
+    with room.changing() as db:
+        settle(db)
+    assert refused(room, settle) == "time_not_in_doubt"
+    room.clock.at = told
     with room.changing() as db:
         resume(db)
     assert room.attempt(room.tickets[0]).deadline_at == attempt.deadline_at + timedelta(minutes=3)
@@ -238,4 +245,4 @@ def test_a_candidate_is_not_resumed_by_a_clock_that_lies_before_the_suspension(r
     def resume(db):
         invigilation.resume_attempts(db, [db.get_one(Attempt, attempt.id)], by=by, at=room.clock.now())
 
-    assert refused(room, resume) == "clock_in_doubt"
+    assert refused(room, resume) == "clock_behind"
