@@ -19,7 +19,6 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 from flask import Flask
 from sqlalchemy.orm import Session
-from waitress.server import create_server
 
 from invigilator_console.app import create_staff_app
 from station import __version__
@@ -27,6 +26,7 @@ from station.bell import STALLED_FROM_S, Bell, Pulse, Watched
 from station.clock import Clock
 from station.config import Config, read_secret
 from station.errors import StationError, Unsound, problem
+from station.listener import Listener
 from station.services import due_work, saving
 from station.services.delivery import Delivery, deliver_next, take_up_again
 from station.services.saving import BatchOutcome, SaveBatch
@@ -35,6 +35,7 @@ from station.store.durability import check_durability
 from station.store.save_queue import SaveQueue
 from station.store.sole_use import take_folder
 from station.web.candidate import create_candidate_app
+from station.web.candidate_answers import SAVES_PATH
 from station.web.edge import Edge
 from sync.central import Central
 from sync.errors import SyncError
@@ -44,11 +45,6 @@ SIGNING_KEY = "station.pem"
 IDENTITY = "station.age"
 WEB_SECRET = "web.secret"
 
-PORT_TAKEN = problem(
-    "port_taken",
-    "地址 {address} 无法监听：{reason}。可能考站已在运行，或端口被其他程序占用。",
-    "Cannot listen on {address}: {reason}. The station may be running already, or another program has the port.",
-)
 KEY_UNUSABLE = problem("key_unusable", "密钥或公钥无法使用：{reason}", "A key cannot be used: {reason}")
 
 TICK_S = 1.0
@@ -59,8 +55,6 @@ DELIVERY = "delivery"
 DELIVERY_S = 2.0
 STOP_WAITS_S = 10.0
 STAFF_CONNECTIONS = 200
-# waitress writes a body to disk before any guard sees it; the largest deliverable has 500 MiB.
-LARGEST_REQUEST = 512 * 2**20
 log = logging.getLogger(__name__)
 
 
@@ -76,7 +70,7 @@ class Station:
     _bell: Bell | None = None
     _is_stopping: bool = False
     _scheduler: BackgroundScheduler = field(default_factory=lambda: BackgroundScheduler(timezone="UTC"))
-    _servers: list[_Listener] = field(default_factory=list)
+    _servers: list[Listener] = field(default_factory=list)
     _folder: IO[bytes] | None = None
     _refused_told: int = 0
 
@@ -104,7 +98,6 @@ class Station:
         self.pulse.beat()
         if gap_s:
             log.warning("the station was down for %.1f s in a running sitting", gap_s)
-        edge.saves.start()
         for server in self._servers:
             server.start()
         self._scheduler.add_job(
@@ -142,18 +135,26 @@ class Station:
     def _take_addresses(self) -> None:
         candidate, staff = self.config.candidate_listener, self.config.staff_listener
         listeners = (
-            (create_candidate_app(self.edge), candidate, candidate.connection_limit, False),
-            (create_staff_app(self.edge), staff, STAFF_CONNECTIONS, staff.behind_tls),
+            (
+                create_candidate_app(self.edge),
+                candidate,
+                candidate.connection_limit,
+                False,
+                self.edge.saves.run_together,
+            ),
+            (create_staff_app(self.edge), staff, STAFF_CONNECTIONS, staff.behind_tls, None),
         )
         try:
-            for app, settings, limit, behind_front in listeners:
-                server = _Listener(
+            for app, settings, limit, behind_front, run_together in listeners:
+                server = Listener(
                     app,
                     settings.host,
                     settings.port,
                     threads=settings.threads,
                     connection_limit=limit,
                     behind_front=behind_front,
+                    saves_at=SAVES_PATH,
+                    run_together=run_together,
                 )
                 self._servers.append(server)
             if self.edge.store.is_sqlite:
@@ -221,12 +222,12 @@ def build_station(config: Config, *, clock: Clock | None = None) -> Station:
         central = _central(config)
     except SyncError as error:
         raise Unsound(KEY_UNUSABLE, reason=error.sentence()) from error
-    pulse = Pulse()
+    pulse, recorder = Pulse(), saving.SaveRecorder()
 
     def record(db: Session, batches: Sequence[SaveBatch]) -> list[BatchOutcome | Exception]:
         if pulse.has_stalled:
             due_work.revive(db, clock.now(), stalled_from_s=STALLED_FROM_S * clock.scale)
-        return saving.record_saves(db, batches)
+        return recorder.record(db, batches)
 
     edge = Edge(
         store=store,
@@ -291,72 +292,3 @@ def _central(config: Config) -> Central | None:
         ca_file=Path(settings.ca_file) if settings.ca_file else None,
         read_timeout_s=settings.timeout_s,
     )
-
-
-class _Listener:
-    """One waitress server in a thread of its own."""
-
-    def __init__(
-        self, app: Flask, host: str, port: int, *, threads: int, connection_limit: int, behind_front: bool = False
-    ) -> None:
-        listening = _bound(host, port)
-        # Behind a TLS front every request comes from this server; only the front's word says from which PC.
-        front: dict[str, Any] = (
-            {"trusted_proxy": "127.0.0.1", "trusted_proxy_headers": {"x-forwarded-for"}} if behind_front else {}
-        )
-        self.port = int(listening.getsockname()[1])
-        self._server: Any = create_server(
-            app,
-            sockets=[listening],
-            threads=threads,
-            connection_limit=connection_limit,
-            backlog=1024,
-            channel_timeout=120,
-            ident="",
-            max_request_body_size=LARGEST_REQUEST,
-            clear_untrusted_proxy_headers=True,
-            **front,
-        )
-        self._thread = threading.Thread(target=self._server.run, name=f"listener-{self.port}", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def give_up(self) -> None:
-        """Close a listener that was never started."""
-        self._server.task_dispatcher.shutdown(cancel_pending=True, timeout=1)
-        self._server.close()
-
-    def stop(self) -> None:
-        """Finish the requests in work, then close every socket and end the thread.
-
-        Closing is done in the listener's own thread: only there may its sockets be touched.
-        """
-        self._server.task_dispatcher.shutdown(cancel_pending=True, timeout=5)
-
-        def close_all() -> None:
-            for channel in list(self._server.active_channels.values()):
-                channel.handle_close()
-            self._server.close()
-
-        # The loop may run this, and close the trigger with all else, before the wake-up is written.
-
-        with suppress(OSError):
-
-            self._server.trigger.pull_trigger(close_all)
-        self._thread.join(timeout=5)
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    """Take an address, or say by name why it cannot be had."""
-    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        if sys.platform == "win32":  # there, SO_REUSEADDR would let two stations share one port
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-        else:
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host, port))
-    except OSError as error:
-        listening.close()
-        raise Unsound(PORT_TAKEN, address=f"{host}:{port}", reason=error.strerror or error) from error
-    return listening

@@ -308,7 +308,6 @@ def build_room(
         intake.add_spare_seats(db, room.id, [str(seats + number) for number in range(1, spares + 1)])
         sittings = list(db.scalars(select(Sitting.id).order_by(Sitting.planned_start_at)))
     saves = SaveQueue(store, saving.SaveRecorder().record)
-    saves.start()
     edge = Edge(
         store=store,
         clock=clock,

@@ -1,17 +1,18 @@
 """The durable save path: many requests, one writer, one commit for all that wait (design §5).
 
-A request thread puts its batch and sleeps; the writer takes everything that has come meanwhile, records it in
-one transaction, commits once, and wakes each with its own outcome. The slower the disk, the larger the group.
+Requests put their batches; one writer takes everything that has come meanwhile, records it in one transaction,
+commits once, and lets each go on with its own outcome. The slower the disk, the larger the group.
 """
 
 from __future__ import annotations
 
 import logging
-import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 
+import greenlet
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -36,73 +37,80 @@ class SaveQueue(Generic[Batch, Outcome]):
     """Record batches durably, many in one commit.
 
     `record(db, batches)` gives one outcome a batch, in order; an outcome may be an exception, which is raised
-    in the thread that put that batch. When a whole group fails, each batch is tried again by itself, so that
-    one bad batch never fails its neighbours. A full disk or a store that is held by another program is
-    refused as `save_not_stored`, soon and for the whole group; the writer goes on. `refused` counts such batches.
+    where that batch was put. When a whole group fails, each batch is tried again by itself, so that one bad batch
+    never fails its neighbours. A full disk or a store that is held by another program is refused as
+    `save_not_stored`, soon and for the whole group; the next group is tried anew. `refused` counts such batches.
     """
 
     def __init__(self, store: Store, record: Callable[[Session, Sequence[Batch]], Sequence[Outcome | Exception]]):
         self._store = store
         self._record = record
-        self._waiting: queue.SimpleQueue[_Ticket[Batch, Outcome] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._write, name="save-writer", daemon=True)
-        self._door = threading.Lock()
+        self._waiting: deque[_Ticket[Batch, Outcome]] = deque()
+        self._turn = threading.Lock()
         self._is_stopped = False
         self._is_failing = False
         self.refused = 0
 
-    def start(self) -> None:
-        """Start the writer."""
-        self._thread.start()
-
     def stop(self) -> None:
-        """Write what still waits, then stop. Batches that come later are refused."""
-        with self._door:
-            self._is_stopped = True
-            self._waiting.put(None)
-        if self._thread.is_alive():
-            self._thread.join()
+        """Let what is being written be finished. Batches that come later are refused."""
+        self._is_stopped = True
+        with self._turn:
+            pass
 
     def save(self, batch: Batch) -> Outcome:
-        """Return once the batch is on disk; raise what its recording raised, or `save_not_stored`."""
+        """Return once the batch is on disk; raise what its recording raised, or `save_not_stored`.
+
+        Of several threads one writes for all that wait. Within `run_together` the batch waits for its company.
+        """
         ticket: _Ticket[Batch, Outcome] = _Ticket(batch)
-        with self._door:  # nothing may come to wait behind the writer's end
-            if self._is_stopped:
-                raise Unsound(SAVE_NOT_STORED)
-            self._waiting.put(ticket)
-        ticket.done.acquire()
+        current = greenlet.getcurrent()
+        if isinstance(current, _Held) and current.queue is self:
+            current.parent.switch(ticket)
+        else:
+            self._waiting.append(ticket)
+            while ticket.outcome is None:
+                with self._turn:
+                    if ticket.outcome is None:
+                        self._write([self._waiting.popleft() for _ in range(min(len(self._waiting), LARGEST_GROUP))])
         if isinstance(ticket.outcome, Exception):
             raise ticket.outcome
         assert ticket.outcome is not None
         return ticket.outcome
 
-    def _write(self) -> None:
-        running = True
-        while running:
-            first = self._waiting.get()
-            if first is None:
-                break
-            group = [first]
-            while len(group) < LARGEST_GROUP:
-                try:
-                    following = self._waiting.get_nowait()
-                except queue.Empty:
-                    break
-                if following is None:
-                    running = False
-                    break
-                group.append(following)
-            self._write_group(group)
+    def run_together(self, works: Iterable[Callable[[], object]]) -> None:
+        """Run works in this thread, in order, and write in one commit what they save.
 
-    def _write_group(self, group: list[_Ticket[Batch, Outcome]]) -> None:
+        A work that saves is held there; when all have come to that point or to their end, the batches are written,
+        and each work goes on with its own outcome. So many requests cost one flush, and no thread waits for another.
+        A work must not hold, while it saves, a lock that another one takes.
+        """
+        held = [(work, ticket) for work in works if (ticket := self._go_on(work := _Held(work, self))) is not None]
+        while held:
+            with self._turn:
+                self._write([ticket for _, ticket in held])
+            held = [(work, following) for work, _ in held if (following := self._go_on(work)) is not None]
+
+    @staticmethod
+    def _go_on(work: _Held) -> _Ticket[Batch, Outcome] | None:
+        """Run a work until it saves or ends; gives what it saves."""
+        try:
+            ticket: _Ticket[Batch, Outcome] | None = work.switch()
+        except Exception:
+            log.exception("unexpected error in a work that saves")
+            return None
+        return None if work.dead else ticket
+
+    def _write(self, group: list[_Ticket[Batch, Outcome]]) -> None:
+        if self._is_stopped:
+            for ticket in group:
+                ticket.outcome = Unsound(SAVE_NOT_STORED)
+            return
         try:
             self._commit(group)
         except Exception as failure:
             self._write_singly(group, failure)
         else:
             self._is_failing = False
-        for ticket in group:
-            ticket.done.release()
 
     def _write_singly(self, group: list[_Ticket[Batch, Outcome]], failure: Exception) -> None:
         in_a_row = 0
@@ -134,12 +142,18 @@ class SaveQueue(Generic[Batch, Outcome]):
 
 
 class _Ticket(Generic[Batch, Outcome]):
-    """One batch, the lock that its thread sleeps on, and what came of it."""
+    """One batch, and what came of it."""
 
-    __slots__ = ("batch", "done", "outcome")
+    __slots__ = ("batch", "outcome")
 
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
-        self.done = threading.Lock()
-        self.done.acquire()
         self.outcome: Outcome | Exception | None = None
+
+
+class _Held(greenlet.greenlet):
+    """A work that may be held at the point where it saves, as if in a thread of its own."""
+
+    def __init__(self, work: Callable[[], object], queue: object) -> None:
+        super().__init__(work)
+        self.queue = queue

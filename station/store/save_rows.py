@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from sqlalchemy import Column, Connection, Dialect, Table
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from station.store.models import Attempt, Base, CurrentAnswer, Revision, from_milliseconds, milliseconds
@@ -78,7 +77,8 @@ class SaveRows:
     """Reads and writes of the save path for one kind of database; driver errors come as SQLAlchemy's."""
 
     def __init__(self, dialect: Dialect) -> None:
-        self._dialect = dialect
+        assert dialect.dbapi is not None
+        self._dialect, self._error = dialect, dialect.dbapi.Error
         self._mark = "?" if dialect.paramstyle == "qmark" else "%s"
         self._head_sql: dict[int, str] = {}
         self._revision_sql = self._insert(Revision, RevisionRow._fields)
@@ -118,34 +118,26 @@ class SaveRows:
     def _run(self, db: Session, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         if not rows:
             return
-        cursor = _cursor(db)
+        connection, cursor = _driver(db)
         try:
             if len(rows) == 1:
                 cursor.execute(sql, rows[0])
             else:
                 cursor.executemany(sql, rows)
-        except self._dbapi_error as error:
-            raise self._wrapped(sql, error) from error
+        except self._error as error:
+            _refuse(connection, error, sql, cursor)
         finally:
             cursor.close()
 
     def _fetch(self, db: Session, sql: str, values: Sequence[Any]) -> list[Any]:
-        cursor = _cursor(db)
+        connection, cursor = _driver(db)
         try:
             cursor.execute(sql, values)
             return list(cursor.fetchall())
-        except self._dbapi_error as error:
-            raise self._wrapped(sql, error) from error
+        except self._error as error:
+            _refuse(connection, error, sql, cursor)
         finally:
             cursor.close()
-
-    @property
-    def _dbapi_error(self) -> type[Exception]:
-        assert self._dialect.dbapi is not None
-        return self._dialect.dbapi.Error  # type: ignore[no-any-return]
-
-    def _wrapped(self, sql: str, error: Exception) -> BaseException:
-        return DBAPIError.instance(sql, None, error, self._dbapi_error, dialect=self._dialect)
 
     def _select(self, size: int) -> str:
         """Write the reading of attempts, locked as `store.locking` does."""
@@ -211,6 +203,11 @@ def _attempt_row(row: Sequence[Any]) -> AttemptRow:
     )
 
 
-def _cursor(db: Session) -> Any:
-    connection: Connection = db.connection()
-    return connection.connection.cursor()
+def _driver(db: Session) -> tuple[Connection, Any]:
+    connection = db.connection()
+    return connection, connection.connection.cursor()
+
+
+def _refuse(connection: Connection, error: Exception, sql: str, cursor: Any) -> NoReturn:
+    """Raise a driver's error as SQLAlchemy would have, whose listeners hear of it (Store: I/O errors)."""
+    connection._handle_dbapi_exception(error, sql, None, cursor, None)

@@ -39,6 +39,8 @@ from station.web.papers import PaperShelf
 from station.web.save_gate import Passage, SaveGate
 from station.web.uploads import check_length, deliverable_of, received
 
+# The listener answers what is sent here in groups (station/listener.py).
+SAVES_PATH = "/api/saves"
 VERSIONS_SHOWN = 40
 VERSIONS_APART = timedelta(minutes=1)
 _PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
@@ -89,7 +91,7 @@ def _add_places(app: Flask, edge: Edge) -> None:
 
 
 def _add_saves(app: Flask, edge: Edge, gate: SaveGate) -> None:
-    @app.post("/api/saves")
+    @app.post(SAVES_PATH)
     @guard("candidate")
     def save() -> Response:
         """Save a batch. What an item cannot hold is refused by itself, so that it never holds up the rest."""

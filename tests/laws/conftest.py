@@ -17,7 +17,6 @@ def edge(tmp_path):
     store = open_store(f"sqlite:///{tmp_path / 'station.db'}", tmp_path)
     Base.metadata.create_all(store.engine)
     saves = SaveQueue(store, SaveRecorder().record)
-    saves.start()
     yield Edge(store, Clock(), saves, b"secret", ZoneInfo("Asia/Shanghai"), "第一中学")
     saves.stop()
     store.close()

@@ -195,7 +195,6 @@ def refusal(reply: requests.Response) -> tuple[int, str]:
 def served_room(folder: Path, *, seats: int = 3, papers: Papers | None = None, url: str = "") -> Iterator[SeatedRoom]:
     """Build a room, serve it, and take it down again."""
     room = build(folder, seats=seats, papers=papers, url=url)
-    room.edge.saves.start()
     room.listen()
     try:
         yield room
