@@ -104,6 +104,15 @@ class Log:
 
 
 @dataclass(frozen=True)
+class DiskSettings:
+    """Bounds of the data folder's disk, in megabytes, and from how many hours left on the board warns."""
+
+    floor_mb: int = 256
+    ballast_mb: int = 64
+    warn_hours: int = 4
+
+
+@dataclass(frozen=True)
 class Config:
     """All settings. `home` is the folder that holds the configuration, keys and, by default, the store."""
 
@@ -114,6 +123,7 @@ class Config:
     staff_listener: StaffListener = field(default_factory=StaffListener)
     central: Central = field(default_factory=Central)
     log: Log = field(default_factory=Log)
+    disk: DiskSettings = field(default_factory=DiskSettings)
 
     @property
     def folder(self) -> Path:
@@ -142,6 +152,7 @@ SECTIONS: dict[str, type] = {
     "staff_listener": StaffListener,
     "central": Central,
     "log": Log,
+    "disk": DiskSettings,
 }
 
 
@@ -197,6 +208,9 @@ def _check_values(config: Config) -> None:
     ):
         if not 0 <= port <= 65535:
             raise Invalid(CONFIG_VALUE_WRONG, section=section, key="port", wanted="0–65535")
+    for key, value in dataclasses.asdict(config.disk).items():
+        if not 0 <= value <= 1_000_000:
+            raise Invalid(CONFIG_VALUE_WRONG, section="disk", key=key, wanted="0–1000000")
     if config.site.language not in {"zh", "en"}:
         raise Invalid(CONFIG_VALUE_WRONG, section="site", key="language", wanted='"zh" | "en"')
     try:
