@@ -17,6 +17,7 @@ from invigilator_console import (
     pages,
     seats,
     sitting_acts,
+    swaps,
 )
 from invigilator_console.guards import install_staff_guards
 from station.web.edge import Edge
@@ -31,6 +32,7 @@ PARTS = (
     sitting_acts,
     candidate_acts,
     decisions,
+    swaps,
     closing,
     outage,
     imports,

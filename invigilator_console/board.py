@@ -14,10 +14,12 @@ from sqlalchemy.orm import Session
 from invigilator_console.guards import staff_only
 from invigilator_console.outage import clock_document, halt_document
 from invigilator_console.seat_state import Around, moment, seat_document
+from invigilator_console.swaps import SwapsReading, read_swaps
 from station.domain.events import CATALOGUE, Weight
 from station.domain.incident import ExtensionState, needs_body
 from station.domain.sitting import SITTING_UNKNOWN, STATE_NAMES, SittingState
 from station.domain.staff import ROLE_NAMES
+from station.domain.working_time import length_names
 from station.errors import Missing
 from station.services.outage import REASON as OUTAGE_REASON
 from station.store import queries
@@ -50,7 +52,7 @@ def register(routes: Blueprint, edge: Edge) -> None:
         reading = read_board(db, sitting_id, since=request.args.get("since", 0, type=int))
         if reading is None:
             raise Missing(SITTING_UNKNOWN)
-        document = board_document(reading, edge, at)
+        document = board_document(reading, read_swaps(db, sitting_id), edge, at)
         changed = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:16]
         if not reading.events and request.args.get("changed") == changed:
             return json_response({"now": moment(at), "changed": changed, "unchanged": True})
@@ -58,7 +60,7 @@ def register(routes: Blueprint, edge: Edge) -> None:
         return json_response({"now": moment(at), "changed": changed, **document, "events": events})
 
 
-def board_document(reading: BoardReading, edge: Edge, at: datetime) -> dict[str, Any]:
+def board_document(reading: BoardReading, swaps: SwapsReading, edge: Edge, at: datetime) -> dict[str, Any]:
     """Compose all of a board that stays the same while nothing changes: no moment of now, no events."""
     extensions: dict[int, list[ExtensionReading]] = {}
     for one in reading.extensions:
@@ -70,6 +72,7 @@ def board_document(reading: BoardReading, edge: Edge, at: datetime) -> dict[str,
         logins=reading.logins,
         extensions=extensions,
         suspensions={one.attempt_id: one for one in reading.suspensions},
+        swaps=swaps,
         presence=edge.presence,
         clock=edge.clock,
         at=at,
@@ -145,6 +148,8 @@ def pending_documents(reading: BoardReading) -> list[dict[str, Any]]:
             "name": seats[one.entry_id].name if one.entry_id in seats else "",
             "seat": seats[one.entry_id].number if one.entry_id in seats else "",
             "minutes": round(one.extension.seconds / 60, 2),
+            "length": say(*length_names(one.extension.seconds)),
+            "granted_before": say(*length_names(sum(_granted_before(reading, one)))),
             "granted_before_min": round(sum(_granted_before(reading, one)) / 60, 2),
             "needs_body": needs_body(
                 one.extension.seconds,

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import logging
-import socket
-import sys
-import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
-from flask import Flask
 from sqlalchemy.orm import Session
 
 from invigilator_console.app import create_staff_app
@@ -25,6 +19,7 @@ from station import __version__
 from station.bell import STALLED_FROM_S, Bell, Pulse, Watched
 from station.clock import Clock
 from station.config import Config, read_secret
+from station.domain.disk_budget import MIB, Limits
 from station.errors import StationError, Unsound, problem
 from station.listener import Listener
 from station.services import due_work, saving
@@ -34,8 +29,10 @@ from station.store import Store, migrations, open_store
 from station.store.durability import check_durability
 from station.store.save_queue import SaveQueue
 from station.store.sole_use import take_folder
+from station.technical_log import keep_log
 from station.web.candidate import create_candidate_app
 from station.web.candidate_answers import SAVES_PATH
+from station.web.disk_round import DiskRound
 from station.web.edge import Edge
 from sync.central import Central
 from sync.errors import SyncError
@@ -51,6 +48,7 @@ TICK_S = 1.0
 # Another process beats each second; so long one that starts listens for it, if the last sign of life is as fresh.
 LISTEN_S = 2.5
 ANOTHER_WITHIN = timedelta(seconds=60)
+DISK_S = 2.0
 DELIVERY = "delivery"
 DELIVERY_S = 2.0
 STOP_WAITS_S = 10.0
@@ -68,6 +66,7 @@ class Station:
     sign: Callable[[bytes], str]
     pulse: Pulse
     _bell: Bell | None = None
+    _disk_bell: Bell | None = None
     _is_stopping: bool = False
     _scheduler: BackgroundScheduler = field(default_factory=lambda: BackgroundScheduler(timezone="UTC"))
     _servers: list[Listener] = field(default_factory=list)
@@ -91,6 +90,7 @@ class Station:
         """
         edge = self.edge
         self._take_addresses()
+        edge.store.is_in_doubt = True  # nobody knows how the last process ended
         take_up_again(self.delivery)
         is_beside = not edge.store.is_sqlite and self._hears_another()
         with edge.store.transaction() as db:
@@ -111,6 +111,8 @@ class Station:
         self._scheduler.start()
         self._bell = Bell("tick", self._tick, every_s=TICK_S, alarm=self._alarm)
         self._bell.start()
+        self._disk_bell = Bell("disk", DiskRound(edge), every_s=DISK_S, alarm=self._alarm)
+        self._disk_bell.start()
 
     def stop(self) -> None:
         """Stop listening, finish what is being written, note the clean stop.
@@ -120,8 +122,9 @@ class Station:
         self._is_stopping = True
         if self._scheduler.running:
             self._scheduler.shutdown(wait=True)
-        if self._bell is not None:
-            self._bell.stop(timeout_s=STOP_WAITS_S)
+        for bell in (self._bell, self._disk_bell):
+            if bell is not None:
+                bell.stop(timeout_s=STOP_WAITS_S)
         for server in self._servers:
             server.stop()
         self.edge.saves.stop()
@@ -213,7 +216,7 @@ class Station:
 
 def build_station(config: Config, *, clock: Clock | None = None) -> Station:
     """Put a station together: keys and settings are checked, the store is brought to this version."""
-    keep_log(config)
+    keep_log(config.folder, level=config.log.level, megabytes=config.log.megabytes, files=config.log.files)
     clock = clock or Clock()
     store = open_prepared_store(config)
     check_durability(store.engine)
@@ -241,6 +244,7 @@ def build_station(config: Config, *, clock: Clock | None = None) -> Station:
         is_rehearsal=clock.scale != 1.0 or clock.starts_at is not None,
         is_encrypted=config.staff_listener.behind_tls,
         candidate_port=config.candidate_listener.port,
+        disk_limits=disk_limits(config),
     )
     delivery = Delivery(
         store=store,
@@ -262,22 +266,15 @@ def open_prepared_store(config: Config) -> Store:
     return store
 
 
-def keep_log(config: Config) -> None:
-    """Write the technical log into the data folder, within its bounds."""
-    folder = config.folder / "log"
-    folder.mkdir(parents=True, exist_ok=True)
-    root = logging.getLogger()
-    root.setLevel(config.log.level)
-    path = str(folder / "station.log")
-    if any(getattr(handler, "baseFilename", "") == str(Path(path).resolve()) for handler in root.handlers):
-        return
-    handler = RotatingFileHandler(
-        Path(path).resolve(), maxBytes=config.log.megabytes * 2**20, backupCount=config.log.files, encoding="utf-8"
+def disk_limits(config: Config) -> Limits:
+    """Give the bounds of the data folder's disk in bytes."""
+    disk, kept = config.disk, config.log
+    return Limits(
+        floor=disk.floor_mb * MIB,
+        ballast=disk.ballast_mb * MIB,
+        warn_h=disk.warn_hours,
+        log=kept.megabytes * (kept.files + 1) * MIB,
     )
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    root.addHandler(handler)
-    logging.getLogger("apscheduler").setLevel(logging.WARNING)
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
 
 
 def _central(config: Config) -> Central | None:

@@ -104,6 +104,15 @@ class Log:
 
 
 @dataclass(frozen=True)
+class DiskSettings:
+    """Bounds of the data folder's disk, in megabytes, and from how many hours left on the board warns."""
+
+    floor_mb: int = 256
+    ballast_mb: int = 64
+    warn_hours: int = 4
+
+
+@dataclass(frozen=True)
 class Config:
     """All settings. `home` is the folder that holds the configuration, keys and, by default, the store."""
 
@@ -113,7 +122,9 @@ class Config:
     candidate_listener: CandidateListener = field(default_factory=CandidateListener)
     staff_listener: StaffListener = field(default_factory=StaffListener)
     central: Central = field(default_factory=Central)
+    backup: Backup = field(default_factory=Backup)
     log: Log = field(default_factory=Log)
+    disk: DiskSettings = field(default_factory=DiskSettings)
 
     @property
     def folder(self) -> Path:
@@ -122,7 +133,6 @@ class Config:
 
     @property
     def store_url(self) -> str:
-    backup: Backup = field(default_factory=Backup)
         return self.store.url or f"sqlite:///{(self.folder / 'station.db').as_posix()}"
 
     @property
@@ -141,7 +151,9 @@ SECTIONS: dict[str, type] = {
     "candidate_listener": CandidateListener,
     "staff_listener": StaffListener,
     "central": Central,
+    "backup": Backup,
     "log": Log,
+    "disk": DiskSettings,
 }
 
 
@@ -151,7 +163,6 @@ def load_config(home: Path) -> Config:
     try:
         document = tomllib.loads(path.read_text("utf-8-sig"))
     except FileNotFoundError:
-    "backup": Backup,
         raise Unsound(CONFIG_UNREADABLE, path=path, reason="文件不存在 not found") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise Unsound(CONFIG_UNREADABLE, path=path, reason=error) from None
@@ -197,14 +208,17 @@ def _check_values(config: Config) -> None:
     ):
         if not 0 <= port <= 65535:
             raise Invalid(CONFIG_VALUE_WRONG, section=section, key="port", wanted="0–65535")
+    for key, value in dataclasses.asdict(config.disk).items():
+        if not 0 <= value <= 1_000_000:
+            raise Invalid(CONFIG_VALUE_WRONG, section="disk", key=key, wanted="0–1000000")
     if config.site.language not in {"zh", "en"}:
         raise Invalid(CONFIG_VALUE_WRONG, section="site", key="language", wanted='"zh" | "en"')
     try:
         ZoneInfo(config.site.time_zone)
     except (ZoneInfoNotFoundError, ValueError):
         raise Invalid(CONFIG_VALUE_WRONG, section="site", key="time_zone", wanted='"Asia/Shanghai"') from None
-    if config.log.level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
-        raise Invalid(CONFIG_VALUE_WRONG, section="log", key="level", wanted="DEBUG | INFO | WARNING | ERROR")
     for key, number in (("every_min", config.backup.every_min), ("keep", config.backup.keep)):
         if number < 1:
             raise Invalid(CONFIG_VALUE_WRONG, section="backup", key=key, wanted="≥ 1")
+    if config.log.level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+        raise Invalid(CONFIG_VALUE_WRONG, section="log", key="level", wanted="DEBUG | INFO | WARNING | ERROR")

@@ -4,8 +4,8 @@ import { may, say } from "./api.js";
 import { make } from "./dom.js";
 
 // Shows the dialog and gives the fields' values once `act` has accepted them, or null when it was left.
-// A refusal of the station is shown inside and everything typed stays.
-export function ask({ title, effects = [], fields = [], confirm, danger = false, canLeave = true, act }) {
+// A refusal of the station is shown inside and everything typed stays. `isFilledIn`: Enter confirms what is proposed.
+export function ask({ title, effects = [], fields = [], confirm, danger = false, canLeave = true, isFilledIn = false, act }) {
   return new Promise((resolve) => {
     const fault = make("p", { class: "fault", role: "alert", hidden: true });
     const yes = make("button", { type: "submit", class: danger ? "danger" : "primary", text: confirm });
@@ -50,7 +50,7 @@ export function ask({ title, effects = [], fields = [], confirm, danger = false,
     });
     document.body.append(dialog);
     dialog.showModal();
-    (form.querySelector("input, select, textarea") || yes).focus();
+    ((!isFilledIn && form.querySelector("input, select, textarea")) || yes).focus();
   });
 }
 

@@ -98,7 +98,7 @@ function confirmSide(board, waiting, side, isMine) {
 
 function linesOf(waiting) {
   return waiting.slice(0, 8).map((one) => say(
-    `考位 ${one.seat} ${one.name}：延长 ${one.minutes} 分钟${one.granted_before_min ? `（此前已延 ${one.granted_before_min} 分钟）` : ""}，${one.reason}`,
-    `Seat ${one.seat} ${one.name}: ${one.minutes} min more${one.granted_before_min ? ` (${one.granted_before_min} given before)` : ""}, ${one.reason}`,
+    `考位 ${one.seat} ${one.name}：延长 ${one.length}${one.granted_before_min ? `（此前已延 ${one.granted_before}）` : ""}，${one.reason}`,
+    `Seat ${one.seat} ${one.name}: ${one.length} more${one.granted_before_min ? ` (${one.granted_before} given before)` : ""}, ${one.reason}`,
   )).concat(waiting.length > 8 ? [say(`……共 ${waiting.length} 人`, `… ${waiting.length} in all`)] : []);
 }

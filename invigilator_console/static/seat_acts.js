@@ -6,6 +6,7 @@ import { ask, secondOf, secondUnlessMay } from "./dialog.js";
 import { showDetails } from "./details.js";
 import { make, notice, setText } from "./dom.js";
 import { extendTime } from "./extensions.js";
+import { moveSeat } from "./swap.js";
 import { clockSeconds } from "./times.js";
 
 const OPEN = ["answering", "suspended", "waiting"];
@@ -48,31 +49,6 @@ export function renderBar(state) {
     button.hidden = fitting.length === 0 || (single && seats.length !== 1);
   }
   document.body.classList.toggle("acting", state.chosen.size > 0);
-}
-
-export function moveSeat(theBoard, seat) {
-  const free = theBoard.state.seats.filter((other) => other.entry_id === null);
-  const spares = [...free.filter((other) => other.is_spare), ...free.filter((other) => !other.is_spare)];
-  if (!spares.length) return notice(say("本考场没有空闲考位。", "No seat of this room is free."), "bad");
-  const options = Object.fromEntries(spares.map((other) => [`s${other.seat_id}`,
-    `${other.seat}${other.is_spare ? say("（备用机）", " (spare)") : ""}${other.has_workstation ? "" : say("，未打开考位链接", ", link not opened")}`]));
-  return ask({
-    title: say("更换考位", "Move to another seat"),
-    effects: [
-      who(seat),
-      say("答案与剩余时间全部保留；原考生机立即停止作答。", "All answers and the time stay; the old PC stops at once."),
-      say("请考生到新考位用准考证号重新登录。更换情况自动记入考场情况记录。", "The candidate logs in again at the new seat. The move goes into the room record."),
-    ],
-    fields: [
-      { name: "seat", label: say("换到", "Move to"), kind: "select", options },
-      { name: "reason", label: say("原因", "Reason"), placeholder: say("例：键盘失灵", "e.g. keyboard broken") },
-    ],
-    confirm: say("更换考位", "Move"),
-    act: async (values) => {
-      const moved = await post("/api/seat_moves", { entry_id: seat.entry_id, seat_id: Number(values.seat.slice(1)), reason: values.reason });
-      await done(say(`${seat.name} 已换至考位 ${moved.seat}。`, `${seat.name} moved to seat ${moved.seat}.`));
-    },
-  });
 }
 
 export function markAbsent(theBoard, seats) {

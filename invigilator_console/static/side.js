@@ -18,7 +18,7 @@ export function renderPending(board) {
     box.waiting = waiting;
     const first = waiting[0];
     const names = waiting.slice(0, 3).map((one) => `${one.seat} ${one.name}`).join("、");
-    setText(box.children[0], say(`延时 ${first.minutes} 分钟 · ${waiting.length} 人`, `${first.minutes} min · ${waiting.length}`));
+    setText(box.children[0], say(`延时 ${first.length} · ${waiting.length} 人`, `${first.length} · ${waiting.length}`));
     setText(box.children[1], `${names}${waiting.length > 3 ? "…" : ""}`);
     setText(box.children[2], say(`${first.reason}（${first.proposed_by} 提出${first.asked_by_candidate ? "，考生要求" : ""}）`, `${first.reason} (${first.proposed_by})`));
     const [site, body] = box.children[3].children;

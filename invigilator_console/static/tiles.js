@@ -4,6 +4,7 @@ import { say } from "./api.js";
 import { board as theBoard } from "./board_state.js";
 import { keyed, make, setClass, setText } from "./dom.js";
 import { showDetails } from "./details.js";
+import { watchText } from "./swap.js";
 import { age, ageSeconds, clock } from "./times.js";
 
 let lastTouched = null;
@@ -74,7 +75,7 @@ export function renderList(board) {
 
 export function stateText(seat) {
   const worst = seat.problems.find((one) => one.level !== "note");
-  if (worst?.code === "lost") return connectionText(seat);
+  if (seat.swap && (!worst || ["lost", "moving", "deadline_near"].includes(worst.code))) return watchText(seat);
   if (worst?.code === "waiting_release") return say(`在 ${seat.waiting_login?.seat || "？"} 待放行`, `at ${seat.waiting_login?.seat || "?"}, waits`);
   const out = seat.problems.find((one) => one.code === "out");
   if (out) return say(`离场 ${age(ageSeconds(out.since))}`, `out ${age(ageSeconds(out.since))}`);
@@ -85,6 +86,7 @@ export function stateText(seat) {
 function connectionText(seat) {
   if (seat.connection === "online") return say("在线", "online");
   if (seat.connection === "never") return "—";
+  if (seat.swap) return watchText(seat);
   const since = seat.last_seen_at ? age(ageSeconds(seat.last_seen_at)) : "";
   return say(`断线 ${since}`, `lost ${since}`);
 }

@@ -4,7 +4,8 @@ import { may, post, say } from "./api.js";
 import { choose } from "./board_state.js";
 import { keyed, make, notice, setClass, setText } from "./dom.js";
 import { showDetails } from "./details.js";
-import { decideLate, markAbsent, moveSeat } from "./seat_acts.js";
+import { decideLate, markAbsent } from "./seat_acts.js";
+import { holdTime, moveSeat, moveToWaiting, proposeTime, seatOfWaiting, watchLine } from "./swap.js";
 import { age, ageSeconds } from "./times.js";
 
 // Above this many of one kind a single line stands for all.
@@ -15,6 +16,8 @@ const REMEDIES = {
   waiting_release: ["release_login", "放行", "Release", (seat) => release(seat)],
   help: ["send_message", "已应答", "Answered", (seat) => quick("/api/help/answer", { entry_id: seat.entry_id })],
   lost: ["move_to_spare", "换备用机", "Move", (seat, board) => moveSeat(board, seat)],
+  deadline_near: ["suspend_attempts", "暂停", "Suspend", (seat) => quick("/api/attempts/suspend", holdTime(seat))],
+  time_lost: ["propose_extension", "申请补时", "Propose", (seat, board) => proposeTime(board, seat)],
   suspended: ["resume_attempts", "恢复", "Resume", (seat) => quick("/api/attempts/resume", { entry_ids: [seat.entry_id] })],
   out: ["record_leave", "已返回", "Is back", (seat) => quick("/api/leave/end", { entry_id: seat.entry_id })],
   absence_open: ["record_attendance", "记缺考", "Absent", (seat, board) => markAbsent(board, [seat])],
@@ -37,9 +40,9 @@ export function renderTrouble(board) {
     const [mark, who, text, button] = element.children;
     setText(mark, line.level === "note" ? "i" : "!");
     setText(who, line.seats.length === 1 ? `${line.seats[0].seat} ${line.seats[0].name}` : say(`${line.seats.length} 人`, `${line.seats.length}`));
-    const since = line.seats.length === 1 && line.since ? ` ${age(ageSeconds(line.since))}` : "";
-    setText(text, line.text + since);
-    const remedy = (line.seats.length === 1 || FOR_MANY.includes(line.code)) && REMEDIES[line.code];
+    setText(text, textOf(line));
+    text.title = text.textContent;
+    const remedy = (line.seats.length === 1 || FOR_MANY.includes(line.code)) && remedyOf(board, line);
     setText(button, remedy && may(remedy[0]) ? say(remedy[1], remedy[2]) : line.seats.length === 1 ? say("查看", "Look") : say("选中", "Select"));
   });
 }
@@ -63,9 +66,22 @@ function gather(seats) {
   return lines.sort((one, other) => LEVELS[one.level] - LEVELS[other.level] || (one.since || "").localeCompare(other.since || ""));
 }
 
+function textOf(line) {
+  if (line.seats.length > 1) return line.text;
+  if (["lost", "moving"].includes(line.code) && line.seats[0].swap) return watchLine(line.seats[0]);
+  return line.since ? `${line.text} ${age(ageSeconds(line.since))}` : line.text;
+}
+
+// Who has left a dead PC and sits at a spare already is moved there, not only let in.
+function remedyOf(board, { seats, code }) {
+  const spare = code === "waiting_release" && seatOfWaiting(board, seats[0]);
+  if (!spare) return REMEDIES[code];
+  return ["move_to_spare", `换至 ${spare.seat}`, `Move to ${spare.seat}`, (seat) => moveToWaiting(board, seat)];
+}
+
 function summary(code, one) {
   return { late_saves: say("有答案截止后到达，待裁定", "have late answers, undecided"), suspended: say("已暂停", "suspended"),
-    waiting_release: say("等待放行", "wait for release") }[code] || one.text;
+    waiting_release: say("等待放行", "wait for release"), time_lost: say("已恢复作答，故障损失待申请补时", "are back: time lost to be proposed") }[code] || one.text;
 }
 
 function newLine() {
@@ -79,7 +95,7 @@ function newLine() {
 
 function mend(element) {
   const { seats, code } = element.line;
-  const remedy = REMEDIES[code];
+  const remedy = remedyOf(element.board, element.line);
   if (seats.length > 1 && !FOR_MANY.includes(code)) choose(seats.map((seat) => seat.entry_id));
   else if (remedy && may(remedy[0])) remedy[3](seats[0], element.board);
   else showDetails(seats[0]);

@@ -108,6 +108,40 @@ _event(
     Weight.ALARM,
 )
 _event(
+    "disk_low",
+    "station",
+    "磁盘空闲仅 {free}：已停写运行日志、暂停接收考生文件，答案照常保存，请清理磁盘",
+    "Only {free} of disk free: the log is silent, files are refused, answers are saved. Make room",
+    Weight.ALARM,
+)
+_event(
+    "ballast_released",
+    "station",
+    "磁盘写满，已释放预留空间 {size} 供答案保存，请立即清理磁盘",
+    "The disk is full: {size} kept in reserve were set free for the answers. Make room now",
+    Weight.ALARM,
+)
+_event(
+    "disk_filling",
+    "station",
+    "按当前速度磁盘约 {hours} 小时后写满（空闲 {free}），请清理磁盘",
+    "At this rate the disk is full in about {hours} h ({free} free): make room",
+    Weight.ALARM,
+)
+_event(
+    "disk_recovered",
+    "station",
+    "磁盘空闲恢复到 {free}，恢复接收文件和运行日志",
+    "{free} of disk are free again: files and log go on",
+)
+_event(
+    "disk_tight_accepted",
+    "staff",
+    "确认磁盘空间偏紧仍开考（预计需 {full}，空闲 {free}）",
+    "Start confirmed although disk space is tight ({full} may be needed, {free} free)",
+    Weight.ALARM,
+)
+_event(
     "marking_failed",
     "station",
     "客观题评分失败（{reason}），成果包照常上报，由认证机构评分",

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from station.domain.attempt import OPEN
 from station.domain.incident import ExtensionState
 from station.domain.sitting import SITTING_STATE_WRONG, SITTING_UNKNOWN, STATE_NAMES, SittingState
+from station.domain.working_time import length_names
 from station.errors import Missing, Refused, problem
 from station.services import journal
 from station.store.locking import lock_row
@@ -139,8 +140,8 @@ def _extension_points(db: Session, sitting: Sitting) -> list[ClosingPoint]:
     return [
         ClosingPoint(
             "extension_open",
-            f"{name} 的延时申请（{seconds // 60} 分钟）尚未决定，请确认或不予批准",
-            f"The extension of {name} ({seconds // 60} min) is undecided: confirm or refuse it",
+            f"{name} 的延时申请（{length_names(seconds)[0]}）尚未决定，请确认或不予批准",
+            f"The extension of {name} ({length_names(seconds)[1]}) is undecided: confirm or refuse it",
             True,
             entry_id,
         )

@@ -238,7 +238,7 @@ def move_to_spare(db: Session, entry: Entry, new_seat: Seat, *, reason: str, by:
     taken = db.scalars(
         select(Entry.id).where(Entry.sitting_id == entry.sitting_id, Entry.seat_id == new_seat.id)
     ).one_or_none()
-    if taken is not None:
+    if taken is not None or _is_answered_at(db, new_seat, besides=entry.candidate_id):
         raise Refused(SEAT_TAKEN, seat=new_seat.number)
     ended = db.scalars(select(Attempt.id).where(Attempt.entry_id == entry.id, Attempt.state.in_(ENDED))).one_or_none()
     candidate = db.get_one(Candidate, entry.candidate_id)
@@ -335,6 +335,16 @@ def _settle_logins(db: Session, candidate_id: int, seat_id: int, *, by: int, at:
                 login.released_at, login.released_by = at, by
         else:
             login.ended_at, login.ended_reason = at, "moved"
+
+
+def _is_answered_at(db: Session, seat: Seat, *, besides: int) -> bool:
+    """Say whether somebody else answers at a seat, in whatever sitting of the room."""
+    found = db.execute(
+        select(Attempt.id)
+        .join(Entry, Entry.id == Attempt.entry_id)
+        .where(Entry.seat_id == seat.id, Entry.candidate_id != besides, Attempt.state.in_(OPEN))
+    )
+    return found.first() is not None
 
 
 def _entry_and_name(db: Session, attempt: Attempt) -> tuple[Entry, str]:

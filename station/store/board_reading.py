@@ -22,6 +22,7 @@ from station.store.models import (
     Interruption,
     JournalEntry,
     PackageState,
+    Place,
     ResultPackage,
     Revision,
     SaveConflict,
@@ -63,6 +64,7 @@ class SeatReading(NamedTuple):
     deadline_at: datetime | None
     ended_at: datetime | None
     receipt_code: str | None
+    place_opened_at: datetime | None
     late_saves: int
     conflicts: int
     is_disputed: bool
@@ -190,6 +192,7 @@ def _seats(db: Session, sitting: Sitting) -> list[SeatReading]:
             Attempt.deadline_at,
             Attempt.ended_at,
             Attempt.receipt_code,
+            Place.opened_at,
             late_saves,
             func.coalesce(conflicts.c.number, 0),
             case((and_(Entry.confirmed_at.is_(None), Entry.id.in_(disputed)), 1), else_=0),
@@ -198,6 +201,7 @@ def _seats(db: Session, sitting: Sitting) -> list[SeatReading]:
         .outerjoin(Entry, and_(Entry.seat_id == Seat.id, Entry.sitting_id == sitting.id))
         .outerjoin(Candidate, Candidate.id == Entry.candidate_id)
         .outerjoin(Attempt, Attempt.entry_id == Entry.id)
+        .outerjoin(Place, Place.id == Attempt.place)
         .outerjoin(conflicts, conflicts.c.attempt_id == Attempt.id)
         .where(Seat.room_id == sitting.room_id)
     )

@@ -84,7 +84,8 @@ class SaveQueue(Generic[Batch, Outcome]):
         and each work goes on with its own outcome. So many requests cost one flush, and no thread waits for another.
         A work must not hold, while it saves, a lock that another one takes.
         """
-        held = [(work, ticket) for work in works if (ticket := self._go_on(work := _Held(work, self))) is not None]
+        begun = [_Held(work, self) for work in works]
+        held = [(work, ticket) for work in begun if (ticket := self._go_on(work)) is not None]
         while held:
             with self._turn:
                 self._write([ticket for _, ticket in held])

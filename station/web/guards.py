@@ -7,6 +7,7 @@ gets the session, the person and the moment. Refusals become one JSON shape:
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import mimetypes
@@ -22,6 +23,7 @@ from werkzeug.exceptions import HTTPException
 from station.errors import Invalid, Missing, StationError, Unsound, problem
 from station.services import admission
 from station.store.save_queue import SAVE_NOT_STORED
+from station.web.disk_watch import NO_SPACE_FOR_FILES
 from station.web.edge import Edge
 
 CANDIDATE_COOKIE = "station_candidate"
@@ -47,6 +49,9 @@ STATION_FAULT = problem(
 )
 
 View = Callable[..., Any]
+# What the pages try again by themselves.
+_TRIED_AGAIN = frozenset({SAVE_NOT_STORED.code, NO_SPACE_FOR_FILES.code})
+_DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 log = logging.getLogger(__name__)
 
 
@@ -128,6 +133,13 @@ def install_guards(app: Flask, edge: Edge) -> None:
         response.status_code = 503
         return response
 
+    @app.errorhandler(OSError)
+    def disk_refused(error: OSError) -> Response:
+        if error.errno not in _DISK_FULL:
+            return fault(error)
+        log.error("the disk is full: %s", error)
+        return error_response(Unsound(NO_SPACE_FOR_FILES))
+
     @app.errorhandler(Exception)
     def fault(error: Exception) -> Response:
         log.exception("unexpected error in %s", request.endpoint, exc_info=error)
@@ -158,7 +170,7 @@ def error_response(error: StationError) -> Response:
         }
     }
     response = json_response(body, status=error.status)
-    if error.code == SAVE_NOT_STORED.code:
+    if error.code in _TRIED_AGAIN:
         response.status_code = 503
     return response
 

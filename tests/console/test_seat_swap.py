@@ -307,6 +307,20 @@ def test_the_site_decides_to_the_second_up_to_its_limit(room, pc, console):
     assert refusal(chief.act("/api/extensions/decide", **body)) == (409, "extension_needs_body")
 
 
+def test_r_day_14_a_spare_at_which_another_sittings_candidate_answers_is_taken(room, console):
+    room.start()
+    move(room, "2", "6")
+    other, _ = room.enter(room.tickets[1], seat="6")
+    room.clock.pass_time(minutes=75)
+    room.start(room.practical)
+    one = console("invigilator")
+    body = {"entry_id": room.entry_id(room.tickets[0], room.practical), "seat_id": room.seat_id("6"), "reason": "黑屏"}
+    assert refusal(one.act("/api/seat_moves", **body)) == (409, "seat_taken")
+    with room.changing() as db:
+        invigilation.terminate_attempt(db, db.get_one(Attempt, other.id), reason="x", by=1, at=room.clock.now())
+    assert one.act("/api/seat_moves", **body).status_code == 200
+
+
 def test_the_technician_may_move_a_candidate_and_not_propose_time(room, pc, console):
     dead_for(room, minutes=5)
     pc.open_paper()
