@@ -1,29 +1,29 @@
 """A listener: one waitress server in a thread of its own, with a line of its own for saves.
 
-With a thread for each request most of the time went into handing over: from the loop to a worker, from the worker
-to the writer and back, each time past the interpreter's lock, and with all workers waiting for the disk, waitress
-looks through all its connections again and again. So requests that save do not go to the workers: one thread takes
-all that have come, runs them up to the point where they save, writes them in one commit and answers them all
-(`SaveQueue.run_together`). While it waits for the disk the loop reads what comes next: the slower the disk, the
-larger the group.
+Requests that save do not go to waitress' workers but to one thread (`store.save_line`). Workers that all wait for the
+disk would let requests queue, and while one does, waitress looks through all its connections again and again.
 """
 
 from __future__ import annotations
 
 import logging
+import select
 import socket
 import sys
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from flask import Flask
+from waitress import wasyncore
 from waitress.server import create_server
 from waitress.task import ThreadedTaskDispatcher
 
 from station.errors import Unsound, problem
+from station.store.save_line import SaveLine
+from station.store.save_queue import SaveQueue
 
 PORT_TAKEN = problem(
     "port_taken",
@@ -32,15 +32,15 @@ PORT_TAKEN = problem(
 )
 # waitress writes a body to disk before any guard sees it; the largest deliverable has 500 MiB.
 LARGEST_REQUEST = 512 * 2**20
-# Of requests with many saves, as after an outage, so many bytes go into one group: single saves wait for no more.
-LARGE_FROM = 8_000
-LARGE_TOGETHER = 100_000
-Works = Iterable[Callable[[], object]]
+ROUND_S = 1.0
+ROUND_WAITS_S = 0.005
+# select() knows no descriptor above 1023, or on Windows no more than 512 sockets.
+_look_through: Callable[[float, Any], None] = wasyncore.poll2 if hasattr(select, "poll") else wasyncore.poll
 log = logging.getLogger(__name__)
 
 
 class Listener:
-    """One waitress server. With `run_together`, POSTs to the path `saves_at` are handled by one thread in groups."""
+    """One waitress server. POSTs to the path `saves_at` are answered in groups, one commit each."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Listener:
         connection_limit: int,
         behind_front: bool = False,
         saves_at: str = "",
-        run_together: Callable[[Works], None] | None = None,
+        saves: SaveQueue[Any, Any] | None = None,
     ) -> None:
         listening = _bound(host, port)
         # Behind a TLS front every request comes from this server; only the front's word says from which PC.
@@ -60,8 +60,8 @@ class Listener:
             {"trusted_proxy": "127.0.0.1", "trusted_proxy_headers": {"x-forwarded-for"}} if behind_front else {}
         )
         self.port = int(listening.getsockname()[1])
-        self._line = _SaveLine(saves_at, run_together) if run_together is not None else None
-        dispatcher = _Dispatcher(self._line)
+        self._line = SaveLine(saves, on_answered=self._wake) if saves is not None else None
+        dispatcher = _Dispatcher(saves_at, self._line)
         dispatcher.set_thread_count(threads)
         self._server: Any = create_server(
             app,
@@ -75,14 +75,37 @@ class Listener:
             clear_untrusted_proxy_headers=True,
             **front,
         )
-        if self._line is not None:
-            self._line.serve(self._server)
-        self._thread = threading.Thread(target=self._server.run, name=f"listener-{self.port}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"listener-{self.port}", daemon=True)
 
     def start(self) -> None:
         if self._line is not None:
+            # After a group of saves the loop is woken once, not once a request.
+            self._server.pull_trigger = self._wake_unless_in_line
             self._line.start()
         self._thread.start()
+
+    def _run(self) -> None:
+        """Read and write what the sockets have, round after round.
+
+        Each round looks through all connections. While the line answers a group, one round an answer would cost more
+        than the answers; so the next round waits for the group's end, but never long.
+        """
+        connections = self._server._map
+        while connections:
+            if self._line is not None:
+                self._line.wait_until_free(ROUND_WAITS_S)
+            try:
+                _look_through(ROUND_S, connections)
+            except Exception:  # a room without its listener is lost; one with a strange socket is not
+                log.exception("unexpected error of a listener")
+                time.sleep(ROUND_WAITS_S)
+
+    def _wake(self) -> None:
+        self._server.trigger.pull_trigger()
+
+    def _wake_unless_in_line(self) -> None:
+        if self._line is None or not self._line.is_here:
+            self._wake()
 
     def give_up(self) -> None:
         """Close a listener that was never started."""
@@ -110,80 +133,19 @@ class Listener:
 
 
 class _Dispatcher(ThreadedTaskDispatcher):
-    """Gives requests to waitress' worker threads, and those that save to their line."""
+    """Gives requests to waitress' worker threads, and POSTs to one path to a line of their own."""
 
-    def __init__(self, line: _SaveLine | None) -> None:
+    def __init__(self, path: str, line: SaveLine | None) -> None:
         super().__init__()
-        self._line = line
+        self._path, self._line = path, line
 
     def add_task(self, task: Any) -> None:
-        if self._line is None or not self._line.takes(task):
-            super().add_task(task)
-
-
-class _SaveLine:
-    """One thread for all requests that save. A waiting request is a waitress channel; `service` answers it."""
-
-    def __init__(self, path: str, run_together: Callable[[Works], None]) -> None:
-        self._path, self._run_together = path, run_together
-        self._small: deque[Any] = deque()
-        self._large: deque[Any] = deque()
-        self._has_come = threading.Event()
-        self._is_stopping = False
-        self._is_answering = False
-        self._server: Any = None
-        self._thread = threading.Thread(target=self._run, name="save-line", daemon=True)
-
-    def serve(self, server: Any) -> None:
-        """Take over a server's wake-ups: after a group its loop is woken once, not once a request."""
-        self._server = server
-        server.pull_trigger = self._wake
-
-    def takes(self, channel: Any) -> bool:
-        """Take a request that saves into the line; False for any other."""
-        request = channel.requests[0]
-        if request.error or request.path != self._path or self._is_stopping:
-            return False
-        (self._large if request.content_length > LARGE_FROM else self._small).append(channel)
-        self._has_come.set()
-        return True
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Answer what has come, then end; what comes later goes to the workers."""
-        self._is_stopping = True
-        self._has_come.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=5)
-
-    def _run(self) -> None:
-        while True:
-            self._has_come.wait()
-            self._has_come.clear()
-            while group := self._group():
-                try:
-                    self._run_together(channel.service for channel in group)
-                except Exception:
-                    log.exception("unexpected error while answering saves")
-                self._server.trigger.pull_trigger()
-            if self._is_stopping:
+        if self._line is not None:
+            request = task.requests[0]
+            is_save = request.path == self._path and not request.error
+            if is_save and self._line.put(task.service, size=request.content_length):
                 return
-
-    def _group(self) -> list[Any]:
-        """Take all single saves that wait, and of larger requests, in turn, what may go with them."""
-        group = [self._small.popleft() for _ in range(len(self._small))]
-        room = LARGE_TOGETHER
-        while self._large and room > 0:
-            channel = self._large.popleft()
-            room -= channel.requests[0].content_length
-            group.append(channel)
-        return group
-
-    def _wake(self) -> None:
-        if threading.get_ident() != self._thread.ident:
-            self._server.trigger.pull_trigger()
+        super().add_task(task)
 
 
 def _bound(host: str, port: int) -> socket.socket:

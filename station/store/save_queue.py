@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 import greenlet
@@ -39,17 +40,19 @@ class SaveQueue(Generic[Batch, Outcome]):
     `record(db, batches)` gives one outcome a batch, in order; an outcome may be an exception, which is raised
     where that batch was put. When a whole group fails, each batch is tried again by itself, so that one bad batch
     never fails its neighbours. A full disk or a store that is held by another program is refused as
-    `save_not_stored`, soon and for the whole group; the next group is tried anew. `refused` counts such batches.
+    `save_not_stored`, soon and for the whole group; the next group is tried anew. `refused` counts such batches;
+    `flush_s` is how long the last commit took to reach the disk.
     """
 
     def __init__(self, store: Store, record: Callable[[Session, Sequence[Batch]], Sequence[Outcome | Exception]]):
         self._store = store
         self._record = record
-        self._waiting: deque[_Ticket[Batch, Outcome]] = deque()
+        self._waiting: deque[Ticket[Batch, Outcome]] = deque()
         self._turn = threading.Lock()
         self._is_stopped = False
         self._is_failing = False
         self.refused = 0
+        self.flush_s = 0.0
 
     def stop(self) -> None:
         """Let what is being written be finished. Batches that come later are refused."""
@@ -60,11 +63,11 @@ class SaveQueue(Generic[Batch, Outcome]):
     def save(self, batch: Batch) -> Outcome:
         """Return once the batch is on disk; raise what its recording raised, or `save_not_stored`.
 
-        Of several threads one writes for all that wait. Within `run_together` the batch waits for its company.
+        Of several threads one writes for all that wait. On a `SaveLine` the batch waits there for its company.
         """
-        ticket: _Ticket[Batch, Outcome] = _Ticket(batch)
+        ticket: Ticket[Batch, Outcome] = Ticket(batch)
         current = greenlet.getcurrent()
-        if isinstance(current, _Held) and current.queue is self:
+        if isinstance(current, HeldWork):
             current.parent.switch(ticket)
         else:
             self._waiting.append(ticket)
@@ -77,31 +80,12 @@ class SaveQueue(Generic[Batch, Outcome]):
         assert ticket.outcome is not None
         return ticket.outcome
 
-    def run_together(self, works: Iterable[Callable[[], object]]) -> None:
-        """Run works in this thread, in order, and write in one commit what they save.
+    def write(self, tickets: Sequence[Ticket[Batch, Outcome]]) -> None:
+        """Write batches in one commit and give each its outcome."""
+        with self._turn:
+            self._write(tickets)
 
-        A work that saves is held there; when all have come to that point or to their end, the batches are written,
-        and each work goes on with its own outcome. So many requests cost one flush, and no thread waits for another.
-        A work must not hold, while it saves, a lock that another one takes.
-        """
-        begun = [_Held(work, self) for work in works]
-        held = [(work, ticket) for work in begun if (ticket := self._go_on(work)) is not None]
-        while held:
-            with self._turn:
-                self._write([ticket for _, ticket in held])
-            held = [(work, following) for work, _ in held if (following := self._go_on(work)) is not None]
-
-    @staticmethod
-    def _go_on(work: _Held) -> _Ticket[Batch, Outcome] | None:
-        """Run a work until it saves or ends; gives what it saves."""
-        try:
-            ticket: _Ticket[Batch, Outcome] | None = work.switch()
-        except Exception:
-            log.exception("unexpected error in a work that saves")
-            return None
-        return None if work.dead else ticket
-
-    def _write(self, group: list[_Ticket[Batch, Outcome]]) -> None:
+    def _write(self, group: Sequence[Ticket[Batch, Outcome]]) -> None:
         if self._is_stopped:
             for ticket in group:
                 ticket.outcome = Unsound(SAVE_NOT_STORED)
@@ -113,7 +97,7 @@ class SaveQueue(Generic[Batch, Outcome]):
         else:
             self._is_failing = False
 
-    def _write_singly(self, group: list[_Ticket[Batch, Outcome]], failure: Exception) -> None:
+    def _write_singly(self, group: Sequence[Ticket[Batch, Outcome]], failure: Exception) -> None:
         in_a_row = 0
         for ticket in group:
             if in_a_row < HOPELESS_AFTER and (len(group) > 1 or not isinstance(failure, OperationalError)):
@@ -135,14 +119,16 @@ class SaveQueue(Generic[Batch, Outcome]):
             log.error("a save could not be written", exc_info=failure)
         self._is_failing = True
 
-    def _commit(self, tickets: list[_Ticket[Batch, Outcome]]) -> None:
+    def _commit(self, tickets: Sequence[Ticket[Batch, Outcome]]) -> None:
         with self._store.transaction() as db:
             outcomes = self._record(db, [ticket.batch for ticket in tickets])
+            recorded_at = time.perf_counter()
+        self.flush_s = time.perf_counter() - recorded_at
         for ticket, outcome in zip(tickets, outcomes, strict=True):
             ticket.outcome = outcome
 
 
-class _Ticket(Generic[Batch, Outcome]):
+class Ticket(Generic[Batch, Outcome]):
     """One batch, and what came of it."""
 
     __slots__ = ("batch", "outcome")
@@ -152,9 +138,5 @@ class _Ticket(Generic[Batch, Outcome]):
         self.outcome: Outcome | Exception | None = None
 
 
-class _Held(greenlet.greenlet):
-    """A work that may be held at the point where it saves, as if in a thread of its own."""
-
-    def __init__(self, work: Callable[[], object], queue: object) -> None:
-        super().__init__(work)
-        self.queue = queue
+class HeldWork(greenlet.greenlet):  # type: ignore[misc]
+    """A work that is held at the point where it saves, as if it ran in a thread of its own."""
