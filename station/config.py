@@ -122,6 +122,7 @@ class Config:
     candidate_listener: CandidateListener = field(default_factory=CandidateListener)
     staff_listener: StaffListener = field(default_factory=StaffListener)
     central: Central = field(default_factory=Central)
+    backup: Backup = field(default_factory=Backup)
     log: Log = field(default_factory=Log)
     disk: DiskSettings = field(default_factory=DiskSettings)
 
@@ -132,7 +133,6 @@ class Config:
 
     @property
     def store_url(self) -> str:
-    backup: Backup = field(default_factory=Backup)
         return self.store.url or f"sqlite:///{(self.folder / 'station.db').as_posix()}"
 
     @property
@@ -151,6 +151,7 @@ SECTIONS: dict[str, type] = {
     "candidate_listener": CandidateListener,
     "staff_listener": StaffListener,
     "central": Central,
+    "backup": Backup,
     "log": Log,
     "disk": DiskSettings,
 }
@@ -162,7 +163,6 @@ def load_config(home: Path) -> Config:
     try:
         document = tomllib.loads(path.read_text("utf-8-sig"))
     except FileNotFoundError:
-    "backup": Backup,
         raise Unsound(CONFIG_UNREADABLE, path=path, reason="文件不存在 not found") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise Unsound(CONFIG_UNREADABLE, path=path, reason=error) from None
@@ -217,8 +217,8 @@ def _check_values(config: Config) -> None:
         ZoneInfo(config.site.time_zone)
     except (ZoneInfoNotFoundError, ValueError):
         raise Invalid(CONFIG_VALUE_WRONG, section="site", key="time_zone", wanted='"Asia/Shanghai"') from None
-    if config.log.level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
-        raise Invalid(CONFIG_VALUE_WRONG, section="log", key="level", wanted="DEBUG | INFO | WARNING | ERROR")
     for key, number in (("every_min", config.backup.every_min), ("keep", config.backup.keep)):
         if number < 1:
             raise Invalid(CONFIG_VALUE_WRONG, section="backup", key=key, wanted="≥ 1")
+    if config.log.level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+        raise Invalid(CONFIG_VALUE_WRONG, section="log", key="level", wanted="DEBUG | INFO | WARNING | ERROR")
