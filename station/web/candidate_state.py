@@ -18,7 +18,7 @@ from station.store.candidate_queries import (
     entry_on_page,
     held_entries,
     messages_to,
-    suspension_began,
+    suspension_of,
     waiting_elsewhere,
 )
 from station.store.models import Attempt, Candidate, CandidateLogin, Seat, StationLife
@@ -150,13 +150,14 @@ def _attempt(db: Session, held: HeldEntry, edge: Edge, *, at: datetime) -> dict[
     attempt = held.attempt
     if attempt is None:
         return None
-    stands_since = suspension_began(db, held) if attempt.state == AttemptState.SUSPENDED else None
-    remaining = attempt.deadline_at - (stands_since or at)
+    stands = suspension_of(db, held) if attempt.state == AttemptState.SUSPENDED else None
+    remaining = attempt.deadline_at - (stands.since if stands else at)
     return {
         "id": attempt.id,
         "state": attempt.state,
         "deadline_at": moment_text(attempt.deadline_at),
         "remaining_s": max(0.0, remaining.total_seconds()),
+        "held": None if stands is None else {"by": stands.by, "since": moment_text(stands.since)},
         "place": attempt.place,
         "early_leave_allowed": held.entry.early_leave_allowed_by is not None,
         "early_leave_from": moment_text(attempt.deadline_at - timedelta(minutes=held.subject.early_leave_min)),
@@ -166,13 +167,12 @@ def _attempt(db: Session, held: HeldEntry, edge: Edge, *, at: datetime) -> dict[
         "item_count": held.item_count,
         "late_count": attempt.late_count,
         "revisions": attempt.revision_count,
-        "last_saved_at": _moment(attempt.last_saved_at),
         "is_in_backup": _is_in_backup(db, attempt, edge),
+        "last_saved_at": _moment(attempt.last_saved_at),
         "help_asked": held.entry.help_asked_at is not None,
     }
 
 
-def _moment(at: datetime | None) -> str | None:
 def _is_in_backup(db: Session, attempt: Attempt, edge: Edge) -> bool:
     """Say whether the PC may forget an ended attempt: a backup holds all of it, or none are made here (§13.4)."""
     if not edge.has_backups:
@@ -183,4 +183,5 @@ def _is_in_backup(db: Session, attempt: Attempt, edge: Edge) -> bool:
     return backed_up_at is not None and newest is not None and newest < backed_up_at
 
 
+def _moment(at: datetime | None) -> str | None:
     return None if at is None else moment_text(at)

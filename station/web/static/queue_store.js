@@ -6,6 +6,7 @@
 const NAME = "exam-station-queue";
 const KEPT_MS = 3 * 24 * 3600 * 1000;
 const OPENING_MS = 4000;
+const WRITING_MS = 8000;
 
 /** Open the disk's store; a browser that neither opens nor refuses it is not waited for. */
 export async function openQueueStore() {
@@ -49,7 +50,6 @@ class QueueStore {
     return [...merged.values()];
   }
 
-  async attemptIds() {
   /** Find what belongs to one entry, whatever number its attempt had. */
   async rowsOf(owner) {
     const onDisk = await this.#ofDisk((disk) => disk.all());
@@ -57,6 +57,7 @@ class QueueStore {
     return [...merged.values()].filter((row) => row.owner === owner);
   }
 
+  async attemptIds() {
     const onDisk = await this.#ofDisk((disk) => disk.attemptIds());
     return [...new Set([...onDisk, ...this.memory.attemptIds()])];
   }
@@ -96,11 +97,11 @@ class DiskStore {
     return this.#read((table) => table.getAll(rangeOf(attemptId)));
   }
 
-  async attemptIds() {
   all() {
     return this.#read((table) => table.getAll());
   }
 
+  async attemptIds() {
     const keys = await this.#read((table) => table.getAllKeys());
     return [...new Set(keys.map((key) => key[0]))];
   }
@@ -115,8 +116,10 @@ class DiskStore {
     if (old.length) await this.#change((table) => old.forEach((row) => table.delete(keyOf(row))));
   }
 
+  /** A disk that neither takes nor refuses (dying, or the profile is held) must not hold up the sending. */
   #change(work) {
     return new Promise((resolve, reject) => {
+      setTimeout(() => reject(new Error("late")), WRITING_MS);
       const transaction = this.database.transaction("saves", "readwrite", { durability: "strict" });
       transaction.oncomplete = () => resolve();
       transaction.onabort = transaction.onerror = () => reject(transaction.error);
@@ -126,6 +129,7 @@ class DiskStore {
 
   #read(work) {
     return new Promise((resolve, reject) => {
+      setTimeout(() => reject(new Error("late")), WRITING_MS);
       const request = work(this.database.transaction("saves").objectStore("saves"));
       request.onsuccess = () => resolve(request.result);
       request.onerror = () => reject(request.error);

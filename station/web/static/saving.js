@@ -40,6 +40,7 @@ export class Saving {
     this.refused = new Map(); // item id → sentence
     this.isStopped = false;
     this.blocked = ""; // code of a refusal that more tries will not mend
+    this.trouble = null; // { kind: "away" | "unwritten" | "blocked", since } while tries fail
   }
 
   /** Load what an earlier page left unsent, and try for a moment to send it. */
@@ -155,6 +156,12 @@ export class Saving {
     if (rows.length) this.#send(rows, { keepalive: true }).catch(() => {});
   }
 
+  /** What this PC holds of an item, newest first, as the station would list it. */
+  async versions(itemId) {
+    const rows = (await this.store.rows(this.attemptId)).filter((row) => row.item_id === itemId && !row.refused);
+    return rows.sort(inOrder).reverse().map(({ response, made_at }) => ({ response, saved_at: made_at }));
+  }
+
   get unsent() {
     return this.pending.length + this.drafts.size;
   }
@@ -176,6 +183,7 @@ export class Saving {
     this.sequence += 1;
     return {
       attempt_id: this.attemptId,
+      owner: this.owner,
       place: this.place,
       sequence: this.sequence,
       item_id: itemId,
@@ -183,7 +191,6 @@ export class Saving {
       acknowledged: false,
       refused: false,
       made_at: stationNow(),
-      owner: this.owner,
     };
   }
 
@@ -218,7 +225,7 @@ export class Saving {
         await this.#send(rows);
         size = BATCH_SAVES;
       } catch (error) {
-        if (error instanceof Away || error.status === 429) return this.#failed("");
+        if (error instanceof Away || error.status === 429) return this.#failed("", error instanceof Away ? error.kind : "unwritten");
         if (rows.length > 1 && (error.status === 400 || error.status === 413)) size = 1;
         else if (error.status === 400 || error.status === 413) await this.#giveUp(rows[0], error.sentence);
         else if (error.code !== "place_unknown" || isRenewed || !(await this.#renewed())) return this.#failed(error.code);
@@ -233,9 +240,10 @@ export class Saving {
     return this.onRestored().then(() => true, () => false);
   }
 
-  #failed(code) {
+  #failed(code, kind = "blocked") {
     this.failures += 1;
     this.blocked = code;
+    this.trouble = { kind, since: this.trouble ? this.trouble.since : stationNow() };
   }
 
   #batch(size) {
@@ -267,6 +275,7 @@ export class Saving {
   async #acknowledge(rows, reply) {
     this.failures = 0;
     this.blocked = "";
+    this.trouble = null;
     const bySequence = new Map(rows.map((row) => [row.sequence, row]));
     const before = this.number;
     let isRestored = false;
