@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from station.rehearsal.drill import kill
 from station.rehearsal.drill.result import FaultResult
 
 
@@ -28,4 +29,6 @@ class Fault:
 
 
 # kind → what tries it; a kind's name is that of its module.
-FAULTS: Mapping[str, Fault] = {}
+FAULTS: Mapping[str, Fault] = {
+    "kill": Fault("进程被强行结束", "process killed", kill.run, short=8, long=120),
+}
