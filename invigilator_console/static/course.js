@@ -86,14 +86,18 @@ function openAdmission(board) {
   const sitting = board.state.sitting;
   return ask({
     title: say("开放考生登录", "Open the log-in"),
-    effects: [titleOf(sitting), say(`${board.state.counts.expected} 名考生可以用准考证号登录。`, `${board.state.counts.expected} candidates can log in.`)],
+    effects: [
+      titleOf(sitting),
+      say(`${board.state.counts.expected} 名考生可以用准考证号登录。`, `${board.state.counts.expected} candidates can log in.`),
+      ...(board.state.disk_to_confirm ? [board.state.disk_to_confirm] : []),
+    ],
     confirm: say("开放登录", "Open log-in"),
     act: () => run(board, "open_admission", {}, say("已开放登录。", "Log-in is open.")),
   });
 }
 
 function start(board) {
-  const { sitting, seats, counts } = board.state;
+  const { sitting, seats, counts, disk_to_confirm: disk } = board.state;
   const missing = seats.filter((seat) => ["expected", "waiting"].includes(seat.state));
   const names = missing.slice(0, 12).map((seat) => `${seat.seat} ${seat.name}`).join("、");
   const unconfirmed = seats.filter((seat) => seat.state === "logged_in").length;
@@ -106,9 +110,14 @@ function start(board) {
       ...(missing.length ? [say(`未登录 ${missing.length} 人：${names}${missing.length > 12 ? "……" : ""}（开考后 ${sitting.entry_cutoff_min} 分钟内仍可入场）`,
         `${missing.length} not logged in: ${names} (may enter for ${sitting.entry_cutoff_min} minutes)`)] : []),
       ...(unconfirmed ? [say(`${unconfirmed} 人尚未确认身份信息`, `${unconfirmed} have not confirmed their identity`)] : []),
+      ...(disk ? [disk, say("磁盘空间偏紧仍要开考，须主考确认。", "To start on a tight disk, the chief examiner has to confirm.")] : []),
     ],
-    confirm: say("开始考试", "Start the test"),
-    act: () => run(board, "start", {}, say("已开考。", "The test has started.")),
+    fields: disk ? secondUnlessMay("accept_tight_disk") : [],
+    confirm: disk ? say("确认磁盘情况并开始考试", "Confirm and start the test") : say("开始考试", "Start the test"),
+    act: async (values) => {
+      if (disk) await post(`/api/sittings/${board.sittingId}/accept_tight_disk`, { second: secondOf(values) });
+      await run(board, "start", {}, say("已开考。", "The test has started."));
+    },
   });
 }
 

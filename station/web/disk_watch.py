@@ -108,11 +108,13 @@ class DiskWatch:
 
     def status(self) -> tuple[tuple[str, str], str]:
         """Say how the disk stands, in Chinese and English, and how loud: ok, warn or alarm."""
-        zh, en = hours_text(self.hours)
         level = "alarm" if self.is_low or self.is_refusing or self.space is Space.SHORT else "ok"
         if level == "ok" and (self.is_filling or self.space is Space.TIGHT):
             level = "warn"
         free = size_text(self.free)
+        if self.hours is None and level != "ok":  # that it does not fill further is no comfort then
+            return (f"磁盘空闲 {free}", f"{free} of disk free"), level
+        zh, en = hours_text(self.hours)
         return (f"磁盘空闲 {free}，{zh}", f"{free} of disk free, {en}"), level
 
     def alarms(self) -> list[tuple[str, tuple[str, str], str]]:
