@@ -19,6 +19,7 @@ from invigilator_console import (
     seats,
     sitting_acts,
     swaps,
+    working_times,
 )
 from invigilator_console.guards import install_staff_guards
 from station.web.edge import Edge
@@ -35,6 +36,7 @@ PARTS = (
     candidate_acts,
     decisions,
     swaps,
+    working_times,
     closing,
     outage,
     imports,

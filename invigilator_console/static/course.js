@@ -36,6 +36,7 @@ export function courseActs(board) {
     ["resume", "resume_attempts", say("继续考试", "Go on"), resume, "primary"],
     ["incident", "record_incident", say("记录情况", "Record incident"), () => board.recordIncident(null), ""],
     ["close", "close_sitting", say("结束场次…", "Close sitting…"), toClosing, ""],
+    ["times", "see_board", say("时间核对", "Working times"), toTimes, ""],
     ["packages", "see_board", say("成果包与回执", "Package and receipt"), toClosing, "primary"],
   ];
   const box = document.getElementById("course-acts");
@@ -53,10 +54,10 @@ function actsFor(state) {
   return {
     planned: ["open_admission", "postpone"],
     admitting: ["start", "postpone", "incident"],
-    running: ["suspend", "incident", "close"],
-    suspended: ["resume", "incident"],
-    closed: ["packages"],
-    delivered: ["packages"],
+    running: ["suspend", "incident", "times", "close"],
+    suspended: ["resume", "incident", "times"],
+    closed: ["times", "packages"],
+    delivered: ["times", "packages"],
   }[state] || [];
 }
 
@@ -164,6 +165,10 @@ function resume(board) {
     confirm: say("继续考试", "Go on"),
     act: (values) => run(board, "resume", { body_word: values.body_word || "" }, say("已继续考试。", "The test goes on.")),
   });
+}
+
+function toTimes(board) {
+  location.href = `/times/${board.sittingId}`;
 }
 
 function toClosing(board) {
