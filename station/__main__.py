@@ -299,6 +299,19 @@ def demo(
     )
 
 
+@main.command()
+@click.option("--short", is_flag=True, help="简短形式，5 分钟以内。The short form, within 5 minutes.")
+@click.option("--json", "as_json", is_flag=True, help="最后一行输出 JSON 结果。Print the result as one last JSON line.")
+@click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="报告页 HTML。Where the page goes.")
+@click.option("--folder", type=click.Path(path_type=Path), help="在哪块磁盘上演练。An empty folder on the data disk.")
+@click.option("--only", multiple=True, help="只演练这种故障，可重复。Only this kind of fault; may be repeated.")
+def drill(short: bool, as_json: bool, report: Path | None, folder: Path | None, only: tuple[str, ...]) -> None:
+    """故障演练：断电、强行结束、磁盘、时钟、网络等。Play faults against a throw-away station; nothing may be lost."""
+    from station.rehearsal.drill.holding import hold_drill
+
+    sys.exit(hold_drill(folder, is_long=not short, as_json=as_json, report=report, only=only))
+
+
 def _store(config: Config) -> Any:
     from station.bootstrap import open_prepared_store
 
