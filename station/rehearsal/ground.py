@@ -64,12 +64,14 @@ class Ground:
         outage_limit_s: int = 120,
         seated: bool = True,
         file_items: int = 0,
+        early_leave_min: int = 15,
         settings: Mapping[str, Any] | None = None,
         at: datetime | None = None,
     ) -> Ground:
         """Make a station whose sitting has just started.
 
         Beside the choices `items` the paper may have `file_items`: f1, f2 …, each with one text file `plan`.
+        Everybody may hand in for the last `early_leave_min`.
         `settings` are lines of the configuration, 'section.key' → value ('store.url' among them). `seated`:
         everybody has logged in and opened the paper; otherwise they are only let in.
         """
@@ -88,7 +90,9 @@ class Ground:
         store = open_prepared_store(made.config)
         try:
             with store.transaction() as db:
-                sitting_id = _plan(db, candidates, (items, file_items), minutes, outage_limit_s, at=at)
+                sitting_id = _plan(
+                    db, candidates, (items, file_items), (minutes, early_leave_min), outage_limit_s, at=at
+                )
             with store.transaction() as db:
                 people = _seat(db, sitting_id, at=at) if seated else _let_in(db, sitting_id, at=at)
         finally:
@@ -128,9 +132,9 @@ class Ground:
 
 
 def _plan(
-    db: Session, candidates: int, items: tuple[int, int], minutes: int, outage_limit_s: int, *, at: datetime
+    db: Session, candidates: int, items: tuple[int, int], minutes: tuple[int, int], outage_limit_s: int, *, at: datetime
 ) -> int:
-    intake.import_plan(db, _plan_document(minutes, outage_limit_s), at=at)
+    intake.import_plan(db, _plan_document(*minutes, outage_limit_s), at=at)
     starts_at = at.replace(second=0, microsecond=0)
     head = RosterHead(
         room_name="压力测试机房",
@@ -198,7 +202,7 @@ def _ticket(number: int) -> str:
     return f"26990100{number:08d}{(number * 7919 + 104_729) % 1_000_000:06d}"
 
 
-def _plan_document(minutes: int, outage_limit_s: int) -> dict[str, Any]:
+def _plan_document(minutes: int, early_leave_min: int, outage_limit_s: int) -> dict[str, Any]:
     return {
         "format": "exam-plan/1",
         "code": "GROUND",
@@ -218,7 +222,7 @@ def _plan_document(minutes: int, outage_limit_s: int) -> dict[str, Any]:
                         "name": "理论",
                         "kind": "theory",
                         "duration_min": minutes,
-                        "early_leave_min": 15,
+                        "early_leave_min": early_leave_min,
                     }
                 ],
             }
