@@ -89,6 +89,7 @@ def report_document(report: TimeReport) -> dict[str, Any]:
         "at": moment(report.at),
         "short": len(report.short),
         "unsound": len(report.unsound),
+        "for_all": [_happening_document(one) for one in report.for_all],
         "rows": [_row_document(row) for row in report.rows],
         "absent": [{"seat": seat, "name": name} for seat, name in report.absent],
         "not_opened": [{"seat": seat, "name": name} for seat, name in report.not_opened],

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from station.domain.attempt import OPEN, AttemptState
 from station.domain.incident import EXTENSION_REASONS, ExtensionState
 from station.domain.sitting import SITTING_UNKNOWN, Times, deadline, interrupted_s
-from station.domain.working_time import Course, Pause, WorkingTime, working_time
+from station.domain.working_time import Course, Pause, WorkingTime, length_names, working_time
 from station.errors import Missing
 from station.store.models import (
     Attempt,
@@ -71,6 +71,7 @@ class TimeReport:
     sitting: SittingReading
     at: datetime
     rows: Sequence[TimeRow]
+    for_all: Sequence[Happening]
     absent: Sequence[tuple[str, str]]
     not_opened: Sequence[tuple[str, str]]
 
@@ -105,7 +106,8 @@ def time_report(
         else:
             (absent if entry.attendance == Attendance.ABSENT else not_opened).append((seat.number, candidate.name))
     rows.sort(key=lambda row: (-row.times.short_s, row.is_sound, seat_order(row.seat, is_spare=row.is_spare)))
-    return TimeReport(reading, at, rows, sorted(absent, key=_by_seat), sorted(not_opened, key=_by_seat))
+    for_all = [_paused(one) for one in around.pauses.get(None, ())]
+    return TimeReport(reading, at, rows, for_all, sorted(absent, key=_by_seat), sorted(not_opened, key=_by_seat))
 
 
 class _Around:
@@ -232,7 +234,7 @@ class _Around:
         entry: Entry,
     ) -> list[Happening]:
         end = attempt.ended_at or self.at
-        found = [_paused(one) for one in course.pauses if one.began_at < end]
+        found = [_paused(one) for one in self.pauses.get(attempt.id, ()) if one.began_at < end]
         found += [_returned(one) for one in returns]
         found += [_extended(one) for one in extensions]
         found += [
@@ -241,7 +243,7 @@ class _Around:
         ]
         if without_pc is not None:
             began, ended = without_pc
-            text = ("未能恢复上机，直至结束", "had no PC until the end") if ended else ("正在换机", "has no PC now")
+            text = ("未能恢复上机，直至结束", "had no PC until the end") if ended else ("尚未恢复上机", "has no PC now")
             found.append(Happening("no_pc", began, ended, _seconds(began, ended), *text))
         if attempt.shift_s:
             text = "因上一科目延时顺延开考", "shifted by the subject before"
@@ -302,7 +304,7 @@ def _reasons(
     if ExtensionState.REFUSED in states:
         found.append(("补时未获批准", "the extension was refused"))
     if without_pc is not None:
-        found.append(("正在换机", "has no PC now") if is_open else ("结束时未能恢复上机", "had no PC at the end"))
+        found.append(("尚未恢复上机", "has no PC now") if is_open else ("结束时未能恢复上机", "had no PC at the end"))
     return found or [("补时少于损失", "less was given than lost")]
 
 
@@ -327,8 +329,9 @@ def _extended(one: Extension) -> Happening:
         ExtensionState.REFUSED: ("未获批准", "refused"),
     }[ExtensionState(one.state)]
     reason_zh, reason_en = EXTENSION_REASONS[one.reason_kind]
-    zh = f"延时（{reason_zh}），{state_zh}"
-    return Happening("extension", one.proposed_at, None, one.seconds, zh, f"extension ({reason_en}), {state_en}")
+    length_zh, length_en = length_names(one.seconds)
+    zh, en = f"延时 {length_zh}（{reason_zh}）{state_zh}", f"extension of {length_en} ({reason_en}) {state_en}"
+    return Happening("extension", one.proposed_at, None, one.seconds, zh, en)
 
 
 def _early(attempt: Attempt) -> tuple[str, str]:

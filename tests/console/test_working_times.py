@@ -139,6 +139,9 @@ def test_r_day_9_outages_and_suspensions_overlapping_count_once_and_the_deadline
     to_the_end(room, minutes=70)
     found = rows(one, room)
     assert [(found[seat]["paused_s"], found[seat]["effective_s"]) for seat in "12"] == [(360, HOUR_S), (180, HOUR_S)]
+    assert [(happening["text"], happening["seconds"]) for happening in report(one, room)["for_all"]] == [
+        ("暂停：停电", 180)
+    ]
     assert all(map(sound, found.values()))
 
 
