@@ -44,7 +44,7 @@ WINDOW_S = 900.0
 LAST_PART = 8
 # Space must be back by so much more than the floor before anything is taken up again.
 BACK = 1.25
-REFUSED_SHOWN_S = 60.0
+REFUSED_SHOWN_S = 30.0
 LEFTOVER_S = 3600.0
 LEFTOVERS = ("uploads/*.incoming", "uploads/*/*.part", "assets/*/*.part")
 log = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ class DiskWatch:
 
     @property
     def is_refusing(self) -> bool:
-        """Say whether an answer could not be written within the last minute."""
+        """Say whether an answer could not be written within the last half minute."""
         return self._refused_at is not None and time.monotonic() - self._refused_at < REFUSED_SHOWN_S
 
     @property
