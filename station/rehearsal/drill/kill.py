@@ -6,30 +6,23 @@ import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
-
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from station.clock import system_time
 from station.domain.sitting import interrupted_s
 from station.rehearsal.drill.pressure import SERVING_WITHIN_S, Pressure, free_port
 from station.rehearsal.drill.proof import prove
 from station.rehearsal.drill.result import FaultResult
+from station.rehearsal.drill.times import RESOLUTION_S, Stretch, check_deadlines, closed_interruptions
 from station.rehearsal.ground import Ground
 from station.rehearsal.premises import Child
-from station.store.models import Attempt, Interruption
 
 KIND = "kill"
 CANDIDATES = 45
 MINUTES = 600
-# `alive_at` is written each second; so much more a busy machine may need for it.
-RESOLUTION_S = 2.0
 # The station measures until it comes back; a page hears of it at its next try.
 NOTICED_WITHIN_S = 1.0
-# Deadlines are kept in whole milliseconds.
-ROUNDING = timedelta(milliseconds=5)
 
 
 @dataclass(frozen=True)
@@ -93,8 +86,8 @@ def _judge(
     try:
         proof = prove(store, [pressure.acks], ground.items)
         with store.reading() as db:
-            stretches = _interruptions(db)
-            wrong = [*proof.wrong, *_check_deadlines(db, ground, stretches)]
+            stretches = closed_interruptions(db)
+            wrong = [*proof.wrong, *check_deadlines(db, ground, minutes=MINUTES)]
     finally:
         store.close()
     given_back = [_given_back_s(outage, stretches) for outage in outages]
@@ -128,12 +121,7 @@ def _judge(
     )
 
 
-def _interruptions(db: Session) -> list[tuple[datetime, datetime]]:
-    rows = db.execute(select(Interruption.began_at, Interruption.ended_at).order_by(Interruption.began_at))
-    return [(began_at, ended_at) for began_at, ended_at in rows if ended_at is not None]
-
-
-def _given_back_s(outage: Outage, stretches: Sequence[tuple[datetime, datetime]]) -> float:
+def _given_back_s(outage: Outage, stretches: Sequence[Stretch]) -> float:
     own = [one for one in stretches if outage.began_at <= one[1] <= outage.ended_at]
     return interrupted_s(own, since=min((began_at for began_at, _ in own), default=outage.began_at))
 
@@ -147,15 +135,3 @@ def _check_gap(number: int, outage: Outage, given_s: float, patience: float) -> 
         f"第 {number} 次中断 {outage.length_s:.1f} 秒，补回 {given_s:.1f} 秒。 "
         f"Outage {number} took {outage.length_s:.1f} s, {given_s:.1f} s were given back."
     ]
-
-
-def _check_deadlines(db: Session, ground: Ground, stretches: Sequence[tuple[datetime, datetime]]) -> list[str]:
-    """Every deadline is start + duration + what the station itself measured; nobody has less or more."""
-    outage_s = interrupted_s(stretches, since=ground.started_at)
-    expected = ground.started_at + timedelta(minutes=MINUTES, seconds=outage_s)
-    moved = [row for row in db.execute(select(Attempt.id, Attempt.deadline_at)) if abs(row[1] - expected) > ROUNDING]
-    return (
-        [f"{len(moved)} 名考生的截止时间没有按中断顺延。 {len(moved)} deadlines are not start + duration + outages."]
-        if moved
-        else []
-    )
