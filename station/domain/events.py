@@ -72,8 +72,8 @@ _event(
 _event(
     "clock_doubted",
     "station",
-    "服务器时间与中断前的最后记录相差 {seconds} 秒，不可信，请在监考台确认正确时间",
-    "The server's time is {seconds} s from the last record before: not believed, confirm the right time here",
+    "服务器时间比中断前的最后记录{off_zh}，不可信，请在监控页面确认正确时间",
+    "The server's time is {off_en} the last record before: not believed, confirm the right time on the board",
     Weight.ALARM,
 )
 _event(

@@ -12,15 +12,17 @@ export function troubleText(trouble) {
     blocked: say("有答案送不到考试服务器，请举手", "Some answers do not get through: please raise your hand"),
   }[trouble.kind];
   const minutes = Math.floor((stationNow() - trouble.since) / 60_000);
-  const length = minutes > 0 ? say(`，已 ${minutes} 分钟`, `, ${minutes} min`) : "";
-  return `${what}${say("（", " (")}${clockTime(trouble.since)}${say(" 起", " on")}${length}${say("）。", "). ")}`;
+  const since = clockTime(trouble.since);
+  return minutes > 0
+    ? say(`${what}（${since} 起，已 ${minutes} 分钟）。`, `${what} (since ${since}, ${minutes} min). `)
+    : say(`${what}（${since} 起）。`, `${what} (since ${since}). `);
 }
 
 /** A line that says what is wrong and since when; only that is read out, the rest changes with each answer. */
 export function outageLine() {
   const head = el("span", { role: "status" });
   const rest = el("span.rest");
-  const line = el("p.away", { hidden: true }, sign("away"), el("span", head, rest));
+  const line = el("p.away", { hidden: true }, sign("away"), sign("check"), el("span", head, rest));
   return {
     line,
     /** `trouble` as above or null; `comfort` is what to do meanwhile. */
