@@ -11,6 +11,7 @@ from typing import Any
 from flask import Blueprint, Response, g, request
 from sqlalchemy.orm import Session
 
+from invigilator_console.backup_state import backup_alarms, backup_lines
 from invigilator_console.disk_state import disk_alarms, status_lines, to_confirm
 from invigilator_console.guards import staff_only
 from invigilator_console.outage import clock_document, halt_document
@@ -86,7 +87,7 @@ def board_document(reading: BoardReading, swaps: SwapsReading, edge: Edge, at: d
         "seats": seats,
         "pending_extensions": pending_documents(reading),
         "alarms": alarms_of(reading, edge),
-        "status": status_lines(edge),
+        "status": status_lines(edge) + backup_lines(reading.life, edge),
         "halt": halt_document(reading),
         "clock_doubt": clock_document(reading),
     }
@@ -198,7 +199,7 @@ def alarms_of(reading: BoardReading, edge: Edge) -> list[dict[str, Any]]:
     if unlinked and not edge.admit_unlinked and sitting.state in {SittingState.PLANNED, SittingState.ADMITTING}:
         text = say(f"{unlinked} 个考位的考生机尚未打开考位链接", f"{unlinked} seats have no workstation yet")
         found.append({"code": "seats_not_opened", "text": text, "level": "warn"})
-    return found + disk_alarms(edge, sitting)
+    return found + disk_alarms(edge, sitting) + backup_alarms(reading.life)
 
 
 def event_document(entry: JournalEntry) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from station.backup.automatic import BACKUP_BROKE_OFF
 from station.config import CONFIG_NAME
 from station.rehearsal.ground import Ground
 from station.store import Store
@@ -61,7 +62,7 @@ def test_a_stick_that_is_pulled_is_told_within_seconds_and_backups_go_on_when_it
     store.close()
 
 
-def test_a_backup_process_that_breaks_off_is_told_as_backup_broke_off_with_its_last_words(ground: Ground) -> None:
+def test_a_backup_process_that_breaks_off_is_told_with_its_last_words(ground: Ground) -> None:
     store = ground.open_store()
     path = ground.config.home / CONFIG_NAME
     ground.serve().ports(2)
@@ -71,7 +72,9 @@ def test_a_backup_process_that_breaks_off_is_told_as_backup_broke_off_with_its_l
         db.get_one(StationLife, 1).backup_claimed_at = None
     wait_for(store, "backup_failed")
     with store.reading() as db:
-        assert "config_key_unknown" in db.get_one(StationLife, 1).backup_trouble
+        trouble = db.get_one(StationLife, 1).backup_trouble
+    assert trouble.startswith(BACKUP_BROKE_OFF.zh.split("：")[0])
+    assert "config_key_unknown" in trouble
     path.write_text(path.read_text("utf-8").replace("[nonsense]\n", ""), encoding="utf-8")
     wait_for(store, "backup_confirmed")
     store.close()
