@@ -10,6 +10,7 @@ from invigilator_console import (
     candidate_acts,
     closing,
     decisions,
+    disk_state,
     entrance,
     entry_details,
     imports,
@@ -18,6 +19,7 @@ from invigilator_console import (
     seats,
     sitting_acts,
     swaps,
+    working_times,
 )
 from invigilator_console.guards import install_staff_guards
 from station.web.edge import Edge
@@ -30,9 +32,11 @@ PARTS = (
     board,
     entry_details,
     sitting_acts,
+    disk_state,
     candidate_acts,
     decisions,
     swaps,
+    working_times,
     closing,
     outage,
     imports,

@@ -11,6 +11,8 @@ from typing import Any
 from flask import Blueprint, Response, g, request
 from sqlalchemy.orm import Session
 
+from invigilator_console.backup_state import backup_alarms, backup_lines
+from invigilator_console.disk_state import disk_alarms, status_lines, to_confirm
 from invigilator_console.guards import staff_only
 from invigilator_console.outage import clock_document, halt_document
 from invigilator_console.seat_state import Around, moment, seat_document
@@ -53,6 +55,7 @@ def register(routes: Blueprint, edge: Edge) -> None:
         if reading is None:
             raise Missing(SITTING_UNKNOWN)
         document = board_document(reading, read_swaps(db, sitting_id), edge, at)
+        document["disk_to_confirm"] = to_confirm(db, edge, reading.sitting.sitting)
         changed = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:16]
         if not reading.events and request.args.get("changed") == changed:
             return json_response({"now": moment(at), "changed": changed, "unchanged": True})
@@ -84,6 +87,7 @@ def board_document(reading: BoardReading, swaps: SwapsReading, edge: Edge, at: d
         "seats": seats,
         "pending_extensions": pending_documents(reading),
         "alarms": alarms_of(reading, edge),
+        "status": status_lines(edge) + backup_lines(reading.life, edge),
         "halt": halt_document(reading),
         "clock_doubt": clock_document(reading),
     }
@@ -195,7 +199,7 @@ def alarms_of(reading: BoardReading, edge: Edge) -> list[dict[str, Any]]:
     if unlinked and not edge.admit_unlinked and sitting.state in {SittingState.PLANNED, SittingState.ADMITTING}:
         text = say(f"{unlinked} 个考位的考生机尚未打开考位链接", f"{unlinked} seats have no workstation yet")
         found.append({"code": "seats_not_opened", "text": text, "level": "warn"})
-    return found
+    return found + disk_alarms(edge, sitting) + backup_alarms(reading.life)
 
 
 def event_document(entry: JournalEntry) -> dict[str, Any]:

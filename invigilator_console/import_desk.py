@@ -19,12 +19,16 @@ from typing import BinaryIO
 
 from sqlalchemy.orm import Session
 
+from station.domain.disk_budget import Space
 from station.errors import Missing, Refused, StationError, Unsound, problem
 from station.importers.rejections import ImportRejected, Rejection
 from station.services import staging
+from station.services.disk_space import Disk, say_budget
 from station.services.intake import Summary
 from station.services.staging import Options, Staged
 from station.store import Store
+from station.web.disk_watch import NO_SPACE_FOR_FILES
+from station.web.guards import is_disk_full
 
 IMPORT_UNKNOWN = problem(
     "import_unknown", "没有该导入任务，请重新选择文件。", "There is no such import (any more); choose the file again."
@@ -59,14 +63,16 @@ class ImportJob:
     refusal: StationError | None = None
     rejections: tuple[Rejection, ...] = ()
     staged: Staged | None = None
+    disk: tuple[str, str, Space] | None = None
 
 
 class ImportDesk:
     """Takes files one after the other; keeps the last `MOST_KEPT` jobs."""
 
-    def __init__(self, store: Store, now: Callable[[], datetime]) -> None:
+    def __init__(self, store: Store, now: Callable[[], datetime], measure: Callable[[], Disk]) -> None:
         self._store = store
         self._now = now
+        self._measure = measure
         self._jobs: OrderedDict[str, ImportJob] = OrderedDict()
         self._reading = threading.Lock()
         self._folder = store.folder / "imports"
@@ -101,6 +107,7 @@ class ImportDesk:
         if job.state != "ready" or job.staged is None:
             raise Refused(IMPORT_NOT_READY)
         job.summaries = job.staged.apply(db, at, by)
+        job.disk = say_budget(db, self._measure())
         job.state, job.staged = "done", None
         return job
 
@@ -108,18 +115,24 @@ class ImportDesk:
         def progress(done: int, total: int) -> None:
             job.done, job.total = done, total
 
+        def look(db: Session) -> None:
+            job.disk = say_budget(db, self._measure())
+
         try:
             with self._reading:
                 staged = staging.stage_file(job.kind, path, store=self._store, options=options, progress=progress)
                 job.lines = staged.lines
-                job.summaries = staging.dry_run(self._store, staged, self._now())
+                job.summaries = staging.dry_run(self._store, staged, self._now(), look=look)
                 staged.keep()
             job.staged, job.state = staged, "ready"
         except StationError as refusal:
             job.refusal, job.state = refusal, "refused"
             if isinstance(refusal, ImportRejected):
                 job.rejections = refusal.rejections
-        except Exception:
+        except Exception as error:
+            if is_disk_full(error):
+                job.refusal, job.state = Unsound(NO_SPACE_FOR_FILES), "refused"
+                return
             log.exception("unexpected error while reading an import of kind %s", job.kind)
             job.refusal, job.state = Unsound(IMPORT_FAULT), "refused"
         finally:

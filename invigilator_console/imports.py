@@ -32,12 +32,13 @@ START_WRONG = problem(
 
 def register(routes: Blueprint, edge: Edge) -> None:
     """Add the routes of this module."""
-    desk = ImportDesk(edge.store, edge.clock.now)
+    desk = ImportDesk(edge.store, edge.clock.now, edge.disk.disk)
     _register_page(routes, edge)
 
     @routes.post("/api/imports")
     @staff_only(edge, "import_material", sends=True)
     def take(db: Session, person: Staff, at: datetime) -> Response:
+        edge.disk.check_takes_file(request.content_length)
         request.max_content_length = LARGEST_FILE
         kind, name = request.args.get("kind", ""), request.args.get("name", "")
         if kind not in KINDS or not 0 < len(name) <= 255:
@@ -74,6 +75,7 @@ def job_document(job: ImportJob) -> dict[str, Any]:
         "error": (
             None if job.refusal is None else {"code": job.refusal.code, "sentence": job.refusal.sentence(language)}
         ),
+        "disk": None if job.disk is None else {"text": say(*job.disk[:2]), "space": job.disk[2]},
         "rejections": [
             {"sheet": one.sheet, "row": one.row, "column": one.column, "code": one.code, "text": say(one.zh, one.en)}
             for one in job.rejections

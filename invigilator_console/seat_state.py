@@ -189,7 +189,7 @@ def _notes(seat: SeatReading, state: str, around: Around) -> Sequence[dict[str, 
         found.append(_problem("extension_pending", say("延时待确认", "extension undecided"), "warn", None))
     for swap in _unsettled(seat, around):
         length_zh, length_en = length_names(swap.from_act.seconds)
-        text = say(f"已恢复作答，故障损失 {length_zh}", f"is back: {length_en} lost")
+        text = say(f"已恢复，损失 {length_zh}", f"is back: {length_en} lost")
         found.append(_problem("time_lost", text, "warn", None))
     if seat.leave_began_at is not None:
         found.append(_problem("out", say("临时离场", "out of the room"), "note", seat.leave_began_at))

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from invigilator_console.choosing import chosen_entries
 from invigilator_console.guards import staff_body, staff_only
 from invigilator_console.seat_state import moment
-from station.services import invigilation, room_record
+from station.services import disk_space, invigilation, room_record
 from station.store.models import Message, Staff
 from station.web.edge import Edge
 from station.web.guards import json_response, number_field, text_field
@@ -34,6 +34,7 @@ def _register_course(routes: Blueprint, edge: Edge) -> None:
     @staff_only(edge, "start_sitting", writes=True)
     def start(db: Session, person: Staff, at: datetime, sitting_id: int) -> Response:
         invigilation.start_sitting(db, sitting_id, by=person.id, at=at)
+        disk_space.check_room_on_disk(db, sitting_id, disk=edge.disk.disk())
         return json_response({"done": True, "started_at": moment(at)})
 
     @routes.post("/api/sittings/<int:sitting_id>/postpone")

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from station import __version__
 from station.clock import Clock
@@ -102,7 +103,9 @@ def serve(folder: Path, rehearsal_scale: float, rehearsal_start: str) -> None:
 @click.option("--spares", default="", help="备用机编号，如 46-50。Spare seats, such as 46-50.")
 def import_(folder: Path, kind: str, file: Path, dry_run: bool, **given: Any) -> None:
     """导入考试计划、名单、照片或试卷。Import a plan, roster, photos or paper; errors change nothing."""
-    from station.services import staging
+    from station.bootstrap import disk_limits
+    from station.services import disk_space, staging
+    from station.web.disk_watch import DiskWatch
 
     config = load_config(folder)
     options = staging.Options(
@@ -118,18 +121,25 @@ def import_(folder: Path, kind: str, file: Path, dry_run: bool, **given: Any) ->
         spares=given["spares"],
     )
     store = _store(config)
+
+    def say_disk(db: Session) -> None:
+        disk = DiskWatch(config.folder, disk_limits(config)).disk()
+        zh, en, _ = disk_space.say_budget(db, disk)
+        click.echo(f"· {zh}\n  {en}")
+
     try:
         staged = staging.stage_file(kind, file, store=store, options=options, progress=_show_progress)
         for zh, en in staged.lines:
             click.echo(f"· {zh}\n  {en}")
         at = Clock().now()
         if dry_run:
-            staging.dry_run(store, staged, at)
+            staging.dry_run(store, staged, at, look=say_disk)
             click.echo("检查通过，未做任何更改。Checked; nothing was changed.")
             return
         staged.keep()
         with store.transaction() as db:
             summaries = staged.apply(db, at, None)
+            say_disk(db)
         for summary in summaries:
             notes = "；".join(zh for zh, _ in summary.notes)
             click.echo(f"✓ {summary.title}：{summary.count} {notes}")
@@ -287,6 +297,19 @@ def demo(
             folder, candidates=candidates, database=database, auto_staff=auto_staff, open_browser=open_browser
         )
     )
+
+
+@main.command()
+@click.option("--short", is_flag=True, help="简短形式，5 分钟以内。The short form, within 5 minutes.")
+@click.option("--json", "as_json", is_flag=True, help="最后一行输出 JSON 结果。Print the result as one last JSON line.")
+@click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="报告页 HTML。Where the page goes.")
+@click.option("--folder", type=click.Path(path_type=Path), help="在哪块磁盘上演练。An empty folder on the data disk.")
+@click.option("--only", multiple=True, help="只演练这种故障，可重复。Only this kind of fault; may be repeated.")
+def drill(short: bool, as_json: bool, report: Path | None, folder: Path | None, only: tuple[str, ...]) -> None:
+    """故障演练：断电、强行结束、磁盘、时钟、网络等。Play faults against a throw-away station; nothing may be lost."""
+    from station.rehearsal.drill.holding import hold_drill
+
+    sys.exit(hold_drill(folder, is_long=not short, as_json=as_json, report=report, only=only))
 
 
 def _store(config: Config) -> Any:

@@ -13,10 +13,12 @@ from typing import IO
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy.orm import Session
 
 from invigilator_console.app import create_staff_app
 from station import __version__
+from station.backup.automatic import AutomaticBackup
 from station.bell import STALLED_FROM_S, Bell, Pulse, Watched
 from station.clock import Clock
 from station.config import Config, read_secret
@@ -64,10 +66,12 @@ class Station:
     config: Config
     edge: Edge
     delivery: Delivery
+    signing_key: Ed25519PrivateKey
     sign: Callable[[bytes], str]
     pulse: Pulse
     _bell: Bell | None = None
     _disk_bell: Bell | None = None
+    _backups: AutomaticBackup | None = None
     _is_stopping: bool = False
     _scheduler: BackgroundScheduler = field(default_factory=lambda: BackgroundScheduler(timezone="UTC"))
     _servers: list[Listener] = field(default_factory=list)
@@ -115,6 +119,8 @@ class Station:
         self._bell.start()
         self._disk_bell = Bell("disk", DiskRound(edge), every_s=DISK_S, alarm=self._alarm)
         self._disk_bell.start()
+        self._backups = AutomaticBackup(self.config, edge.store, edge.clock, self.signing_key, alarm=self._alarm)
+        self._backups.start()
 
     def stop(self) -> None:
         """Stop listening, finish what is being written, note the clean stop.
@@ -127,6 +133,8 @@ class Station:
         for bell in (self._bell, self._disk_bell):
             if bell is not None:
                 bell.stop(timeout_s=STOP_WAITS_S)
+        if self._backups is not None:
+            self._backups.stop()
         for server in self._servers:
             server.stop()
         self.edge.saves.stop()
@@ -256,6 +264,7 @@ def build_station(config: Config, *, clock: Clock | None = None) -> Station:
         is_rehearsal=clock.scale != 1.0 or clock.starts_at is not None,
         is_encrypted=config.staff_listener.behind_tls,
         candidate_port=config.candidate_listener.port,
+        has_backups=bool(config.backup.folder),
         disk_limits=disk_limits(config),
     )
     delivery = Delivery(
@@ -267,7 +276,7 @@ def build_station(config: Config, *, clock: Clock | None = None) -> Station:
         version=__version__,
         central=central,
     )
-    return Station(config, edge, delivery, sign=lambda text: signing_key.sign(text).hex(), pulse=pulse)
+    return Station(config, edge, delivery, signing_key, sign=lambda text: signing_key.sign(text).hex(), pulse=pulse)
 
 
 def open_prepared_store(config: Config) -> Store:

@@ -57,9 +57,8 @@ class TechnicalLog(RotatingFileHandler):
     def speak_again(self) -> None:
         """Write again, beginning with how much was left out."""
         self.is_silent = False
-        if self.dropped:
-            logging.getLogger(__name__).warning("%d entries of this log were dropped", self.dropped)
-            self.dropped = 0
+        logging.getLogger(__name__).warning("the log goes on; %d entries were dropped", self.dropped)
+        self.dropped = 0
 
 
 def keep_log(data_folder: Path, *, level: str, megabytes: int, files: int) -> None:

@@ -71,11 +71,12 @@ def unseal_file(source: Path, target: Path, identity: str) -> tuple[int, str]:
             content, plain = Source(sealed), Tally(stream)
             try:
                 pyrage.decrypt_io(content, plain, [read_identity(identity)])
-            except pyrage.DecryptError:
-                raise ContainerRefused(SEALED_FILE_UNREADABLE, name=source.name) from None
-            finally:
+            except (pyrage.DecryptError, OSError):
                 content.raise_failure()
                 plain.raise_failure()
+                raise ContainerRefused(SEALED_FILE_UNREADABLE, name=source.name) from None
+            content.raise_failure()
+            plain.raise_failure()
             stream.flush()
             os.fsync(stream.fileno())
     except BaseException:

@@ -82,9 +82,7 @@ class PostgresqlServer:
         command = [*self._as_postgres, str(self._programs / program), f"--pgdata={self._folder}", *arguments]
         # Output goes to a file: the server inherits it, and a pipe would never reach its end.
         with self._log.with_suffix(".setup").open("ab") as output:
-            subprocess.run(
-                command, cwd="/", stdout=output, stderr=output, timeout=START_TIMEOUT_S, check=True
-            )
+            subprocess.run(command, cwd="/", stdout=output, stderr=output, timeout=START_TIMEOUT_S, check=True)
 
 
 def _free_port() -> int:

@@ -3,7 +3,7 @@
 import { get, say } from "./api.js";
 import { board, choose } from "./board_state.js";
 import { courseActs, renderCourse } from "./course.js";
-import { make, setClass, setText } from "./dom.js";
+import { keyed, make, setClass, setText } from "./dom.js";
 import { renderEvents, renderPending } from "./side.js";
 import { renderBar } from "./seat_acts.js";
 import { renderHalt } from "./halt.js";
@@ -30,6 +30,7 @@ function render() {
   if (board.asList) renderList(board);
   else renderTiles(board);
   renderPending(board);
+  renderStatus();
   renderBar(board);
 }
 
@@ -96,6 +97,13 @@ function renderAlarms() {
   box.dataset.shown = texts.join("|");
   box.replaceChildren(...board.state.alarms.map((alarm) =>
     make("p", { class: alarm.level }, make("span", { class: "mark", text: "!", "aria-hidden": "true" }), alarm.text)));
+}
+
+function renderStatus() {
+  keyed(document.getElementById("status"), board.state.status, (line) => line.code, () => make("li"), (element, line) => {
+    setClass(element, line.level);
+    setText(element, line.text);
+  });
 }
 
 const COUNTS = [

@@ -15,11 +15,13 @@ if (may("close_sitting")) document.getElementById("closing-acts").append(close);
 
 async function refresh() {
   try {
-    const [sittings, list, packages] = await Promise.all([
-      get("/api/sittings"), get(`/api/sittings/${sittingId}/closing_list`), get(`/api/sittings/${sittingId}/packages`)]);
+    const [sittings, list, packages, times] = await Promise.all([
+      get("/api/sittings"), get(`/api/sittings/${sittingId}/closing_list`), get(`/api/sittings/${sittingId}/packages`),
+      get(`/api/sittings/${sittingId}/times`)]);
     sitting = sittings.find((one) => one.id === sittingId);
     away.hidden = true;
     show(list, packages);
+    showTimes(times);
   } catch (refusal) {
     setText(away, refusal.message);
     away.hidden = false;
@@ -38,6 +40,18 @@ function show(list, packages) {
   close.disabled = !list.may_close || sitting.state !== "running";
   setText(close, list.may_close ? say("结束场次", "Close the sitting") : say(`还有 ${points.filter((one) => one.blocking).length} 项必须先处理`, `${points.filter((one) => one.blocking).length} points to settle first`));
   if (isClosed) showPackages(document.getElementById("packages"), packages, refresh);
+}
+
+// Whether everybody had the time they should, before it is too late to ask why.
+function showTimes(times) {
+  const line = document.getElementById("times-line");
+  line.hidden = !times.rows.length;
+  const isFine = !times.short && !times.unsound;
+  line.className = `point ${isFine ? "good" : "alarm"}`;
+  setText(line.children[0], isFine ? "✓" : "!");
+  setText(line.children[1], isFine ? say("全部考生的作答时间都不少于应有。", "All candidates had the time they should.")
+    : say(`${times.short} 名考生的作答时间少于应有${times.unsound ? `，${times.unsound} 人的截止时间须核对` : ""}。`,
+      `${times.short} candidates had less time than they should${times.unsound ? `; ${times.unsound} deadlines are to be checked` : ""}.`));
 }
 
 // Who is still answering is one line, however many they are; all else is looked at one by one.

@@ -36,6 +36,7 @@ export function courseActs(board) {
     ["resume", "resume_attempts", say("继续考试", "Go on"), resume, "primary"],
     ["incident", "record_incident", say("记录情况", "Record incident"), () => board.recordIncident(null), ""],
     ["close", "close_sitting", say("结束场次…", "Close sitting…"), toClosing, ""],
+    ["times", "see_board", say("时间核对", "Working times"), toTimes, ""],
     ["packages", "see_board", say("成果包与回执", "Package and receipt"), toClosing, "primary"],
   ];
   const box = document.getElementById("course-acts");
@@ -53,10 +54,10 @@ function actsFor(state) {
   return {
     planned: ["open_admission", "postpone"],
     admitting: ["start", "postpone", "incident"],
-    running: ["suspend", "incident", "close"],
-    suspended: ["resume", "incident"],
-    closed: ["packages"],
-    delivered: ["packages"],
+    running: ["suspend", "incident", "times", "close"],
+    suspended: ["resume", "incident", "times"],
+    closed: ["times", "packages"],
+    delivered: ["times", "packages"],
   }[state] || [];
 }
 
@@ -86,14 +87,18 @@ function openAdmission(board) {
   const sitting = board.state.sitting;
   return ask({
     title: say("开放考生登录", "Open the log-in"),
-    effects: [titleOf(sitting), say(`${board.state.counts.expected} 名考生可以用准考证号登录。`, `${board.state.counts.expected} candidates can log in.`)],
+    effects: [
+      titleOf(sitting),
+      say(`${board.state.counts.expected} 名考生可以用准考证号登录。`, `${board.state.counts.expected} candidates can log in.`),
+      ...(board.state.disk_to_confirm ? [board.state.disk_to_confirm] : []),
+    ],
     confirm: say("开放登录", "Open log-in"),
     act: () => run(board, "open_admission", {}, say("已开放登录。", "Log-in is open.")),
   });
 }
 
 function start(board) {
-  const { sitting, seats, counts } = board.state;
+  const { sitting, seats, counts, disk_to_confirm: disk } = board.state;
   const missing = seats.filter((seat) => ["expected", "waiting"].includes(seat.state));
   const names = missing.slice(0, 12).map((seat) => `${seat.seat} ${seat.name}`).join("、");
   const unconfirmed = seats.filter((seat) => seat.state === "logged_in").length;
@@ -106,9 +111,14 @@ function start(board) {
       ...(missing.length ? [say(`未登录 ${missing.length} 人：${names}${missing.length > 12 ? "……" : ""}（开考后 ${sitting.entry_cutoff_min} 分钟内仍可入场）`,
         `${missing.length} not logged in: ${names} (may enter for ${sitting.entry_cutoff_min} minutes)`)] : []),
       ...(unconfirmed ? [say(`${unconfirmed} 人尚未确认身份信息`, `${unconfirmed} have not confirmed their identity`)] : []),
+      ...(disk ? [disk, say("磁盘空间偏紧仍要开考，须主考确认。", "To start on a tight disk, the chief examiner has to confirm.")] : []),
     ],
-    confirm: say("开始考试", "Start the test"),
-    act: () => run(board, "start", {}, say("已开考。", "The test has started.")),
+    fields: disk ? secondUnlessMay("accept_tight_disk") : [],
+    confirm: disk ? say("确认磁盘情况并开始考试", "Confirm and start the test") : say("开始考试", "Start the test"),
+    act: async (values) => {
+      if (disk) await post(`/api/sittings/${board.sittingId}/accept_tight_disk`, { second: secondOf(values) });
+      await run(board, "start", {}, say("已开考。", "The test has started."));
+    },
   });
 }
 
@@ -155,6 +165,10 @@ function resume(board) {
     confirm: say("继续考试", "Go on"),
     act: (values) => run(board, "resume", { body_word: values.body_word || "" }, say("已继续考试。", "The test goes on.")),
   });
+}
+
+function toTimes(board) {
+  location.href = `/times/${board.sittingId}`;
 }
 
 function toClosing(board) {

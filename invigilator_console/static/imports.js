@@ -55,9 +55,9 @@ function showJob(job) {
   } else if (job.state === "ready") {
     const confirm = make("button", { type: "button", class: "primary large", text: say("确认导入", "Import") });
     confirm.addEventListener("click", () => take(job, confirm));
-    show(title, make("p", { class: "good-line", text: say("检查通过，将导入：", "Checked. This would come in:") }), linesOf(job), confirm);
+    show(title, make("p", { class: "good-line", text: say("检查通过，将导入：", "Checked. This would come in:") }), linesOf(job), diskOf(job), confirm);
   } else {
-    show(title, make("p", { class: "good-line", text: say("✓ 已导入", "✓ Imported") }), summariesOf(job));
+    show(title, make("p", { class: "good-line", text: say("✓ 已导入", "✓ Imported") }), summariesOf(job), diskOf(job));
     form.elements.file.value = "";
   }
 }
@@ -69,6 +69,11 @@ async function take(job, button) {
   } catch (refusal) {
     show(make("h2", { text: job.name }), make("p", { class: "fault", text: refusal.message }));
   }
+}
+
+// What the day may need on this server's disk once this file is in, and what is free.
+function diskOf(job) {
+  return job.disk && make("p", { class: job.disk.space === "enough" ? "hint" : "fault", text: job.disk.text });
 }
 
 function linesOf(job) {

@@ -27,7 +27,7 @@ export function watchText(seat) {
 export function watchLine(seat) {
   const { since, heard_at: heardAt, from_seat: fromSeat } = seat.swap;
   const act = say(`距上次操作 ${stopwatch(since)}`, `${stopwatch(since)} since the last act`);
-  if (fromSeat) return say(`由 ${fromSeat} 换来，等候登录，${act}`, `came from ${fromSeat}, log-in awaited, ${act}`);
+  if (fromSeat) return say(`由 ${fromSeat} 换来，等候登录 ${stopwatch(since)}`, `from ${fromSeat}, log-in awaited ${stopwatch(since)}`);
   return heardAt ? say(`断线 ${stopwatch(heardAt)}，${act}`, `lost ${stopwatch(heardAt)}, ${act}`) : say(`断线，${act}`, `lost, ${act}`);
 }
 
@@ -42,8 +42,11 @@ export function moveToWaiting(board, seat) {
   return move(board, seat, seatOfWaiting(board, seat).seat_id, CAUSE);
 }
 
+/** Propose a spare whose PC has opened its link and at which nobody waits, with the reason filled in. */
 export function moveSeat(board, seat) {
-  const spares = board.state.seats.filter((other) => other.entry_id === null).sort(bestFirst);
+  const waitedAt = new Set(board.state.seats.map((other) => other.waiting_login?.seat));
+  const rank = (other) => (other.is_spare ? 0 : 2) + (other.has_workstation ? 0 : 1) + (waitedAt.has(other.seat) ? 4 : 0);
+  const spares = board.state.seats.filter((other) => other.entry_id === null).sort((one, other) => rank(one) - rank(other));
   if (!spares.length) return notice(say("本考场没有空闲考位。", "No seat of this room is free."), "bad");
   const options = Object.fromEntries(spares.map((other) => [`s${other.seat_id}`,
     `${other.seat}${other.is_spare ? say("（备用机）", " (spare)") : ""}${other.has_workstation ? "" : say("，未打开考位链接", ", link not opened")}`]));
@@ -117,10 +120,4 @@ async function tried(act) {
     notice(refusal.message, "bad");
     return null;
   }
-}
-
-// Spares whose PC has opened its link come first.
-function bestFirst(one, other) {
-  const rank = (seat) => (seat.is_spare ? 0 : 2) + (seat.has_workstation ? 0 : 1);
-  return rank(one) - rank(other);
 }

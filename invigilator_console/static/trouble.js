@@ -31,7 +31,7 @@ let quickDone = () => {};
 export function renderTrouble(board) {
   quickDone = board.refresh;
   const box = document.getElementById("trouble");
-  const lines = gather(board.state.seats);
+  const lines = gather(board);
   box.hidden = lines.length === 0;
   keyed(box, lines, (line) => line.key, newLine, (element, line) => {
     element.line = line;
@@ -47,11 +47,12 @@ export function renderTrouble(board) {
   });
 }
 
-function gather(seats) {
+function gather(board) {
   const byCode = new Map();
-  for (const seat of seats) {
+  for (const seat of board.state.seats) {
     for (const one of seat.problems) {
       if (one.code === "extension_pending") continue; // has its own list beside
+      if (one.code === "lost" && seatOfWaiting(board, seat)) continue; // sits at a spare: one line with one button
       if (!byCode.has(one.code)) byCode.set(one.code, []);
       byCode.get(one.code).push({ ...one, seats: [seat], key: `${one.code}-${seat.entry_id}` });
     }

@@ -33,7 +33,7 @@ from station.store.files import path_of
 from station.store.models import Asset, Attempt, JournalEntry, ResultPackage, Upload
 from sync.files import replace_file
 from sync.keys import fingerprint
-from sync.sealing import read_back, seal_file
+from sync.sealing import Sealed, read_back, seal_file
 
 BACKUP_UNDER_WAY = problem(
     "backup_under_way",
@@ -170,6 +170,13 @@ def check_chains(db: Session) -> tuple[list[str], int, int]:
     return broken, len(attempts), revisions
 
 
+def check_written(path: Path, sealed: Sealed) -> None:
+    """Read a file back from the medium; one that is not what was written is removed and refused."""
+    if read_back(path) != (sealed.sealed_size, sealed.sealed_sha256):
+        path.unlink(missing_ok=True)
+        raise Unsound(BACKUP_NOT_READ_BACK, name=path.name)
+
+
 def _examine(db: Session) -> _Found:
     broken, attempts, revisions = check_chains(db)
     files = {f"assets/{sha256}": ("assets", sha256) for sha256 in db.scalars(select(Asset.sha256))}
@@ -218,9 +225,7 @@ def _seal(source: Path, sha256: str, target: Target, recipient: str) -> KeptFile
     if sealed.sha256 != sha256:
         path.unlink(missing_ok=True)
         return None
-    if read_back(path) != (sealed.sealed_size, sealed.sealed_sha256):
-        path.unlink(missing_ok=True)
-        raise Unsound(BACKUP_NOT_READ_BACK, name=path.name)
+    check_written(path, sealed)
     return KeptFile(sha256, sealed.size, sealed.sealed_size, sealed.sealed_sha256)
 
 
@@ -246,9 +251,7 @@ def _write_snapshot(
 ) -> Snapshot:
     path = target.sealed_path(snapshot.name)
     sealed = seal_file(plain, path, recovery.recipient)
-    if read_back(path) != (sealed.sealed_size, sealed.sealed_sha256):
-        path.unlink(missing_ok=True)
-        raise Unsound(BACKUP_NOT_READ_BACK, name=path.name)
+    check_written(path, sealed)
     done = replace(snapshot, sealed=KeptFile(sealed.sha256, sealed.size, sealed.sealed_size, sealed.sealed_sha256))
     own = target.path / RECOVERY_NAME
     if not own.is_file() or own.read_bytes() != recovery.to_bytes():

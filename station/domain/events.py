@@ -72,8 +72,8 @@ _event(
 _event(
     "clock_doubted",
     "station",
-    "服务器时间与中断前的最后记录相差 {seconds} 秒，不可信，请在监考台确认正确时间",
-    "The server's time is {seconds} s from the last record before: not believed, confirm the right time here",
+    "服务器时间比中断前的最后记录{off_zh}，不可信，请在监控页面确认正确时间",
+    "The server's time is {off_en} the last record before: not believed, confirm the right time on the board",
     Weight.ALARM,
 )
 _event(
@@ -271,23 +271,6 @@ _event(
     "Two bodies under one save number from {name}; both kept",
     Weight.ALARM,
 )
-_event("marked", "station", "客观题评分完成：{count} 份", "Objective items marked: {count} attempts")
-_event(
-    "package_built",
-    "station",
-    "成果包 {number} 已生成（{attempts} 份作答）",
-    "Result package {number} built ({attempts})",
-)
-_event("package_sent", "station", "成果包已送达上级平台，等待回执", "Package arrived at the central platform")
-_event("package_confirmed", "station", "收到上级平台回执 {code}", "Receipt {code} of the central platform checked")
-_event("package_exported", "staff", "成果包导出到文件 {name}", "Package exported to {name}")
-_event(
-    "package_troubled",
-    "station",
-    "成果包上传需要处理：{reason}",
-    "The upload needs attention: {reason}",
-    Weight.ALARM,
-)
 _event(
     "backup_made",
     "station",
@@ -322,5 +305,22 @@ _event(
     "考站由备份第 {number} 份（{made_at}）恢复到 {machine}，原服务器最后工作于 {alive_at}，请勿再开启原服务器",
     "Station restored from backup {number} ({made_at}) on {machine}; the old server was last alive at {alive_at}: "
     "never start it again",
+    Weight.ALARM,
+)
+_event("marked", "station", "客观题评分完成：{count} 份", "Objective items marked: {count} attempts")
+_event(
+    "package_built",
+    "station",
+    "成果包 {number} 已生成（{attempts} 份作答）",
+    "Result package {number} built ({attempts})",
+)
+_event("package_sent", "station", "成果包已送达上级平台，等待回执", "Package arrived at the central platform")
+_event("package_confirmed", "station", "收到上级平台回执 {code}", "Receipt {code} of the central platform checked")
+_event("package_exported", "staff", "成果包导出到文件 {name}", "Package exported to {name}")
+_event(
+    "package_troubled",
+    "station",
+    "成果包上传需要处理：{reason}",
+    "The upload needs attention: {reason}",
     Weight.ALARM,
 )

@@ -41,7 +41,7 @@ def hold_fast_day(folder: Path | None, *, candidates: int, database: str, as_jso
     _check_count(candidates)
     place = folder or Path(tempfile.mkdtemp(prefix="exam-station-demo-"))
     premises = Premises.at(place)
-    with _ending_by_request():
+    with ending_by_request():
         day = FastDay(premises, candidates=candidates, database=database, tell=click.echo)
         try:
             outcome = day.hold()
@@ -71,7 +71,7 @@ def hold_open_day(
     _check_count(candidates)
     place = folder or Path(tempfile.mkdtemp(prefix="exam-station-demo-"))
     premises = Premises.at(place)
-    with _ending_by_request():
+    with ending_by_request():
         day = OpenDay(premises, candidates=candidates, database=database, tell=click.echo)
         try:
             day.hold(auto_staff=auto_staff, open_browser=open_browser)
@@ -87,7 +87,7 @@ def hold_open_day(
 
 
 @contextmanager
-def _ending_by_request() -> Iterator[None]:
+def ending_by_request() -> Iterator[None]:
     """Let a request to end this program end the others first, as Ctrl+C does."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:

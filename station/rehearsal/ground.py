@@ -63,11 +63,15 @@ class Ground:
         minutes: int = 600,
         outage_limit_s: int = 120,
         seated: bool = True,
+        file_items: int = 0,
+        early_leave_min: int = 15,
         settings: Mapping[str, Any] | None = None,
         at: datetime | None = None,
     ) -> Ground:
         """Make a station whose sitting has just started.
 
+        Beside the choices `items` the paper may have `file_items`: f1, f2 …, each with one text file `plan`.
+        Everybody may hand in for the last `early_leave_min`.
         `settings` are lines of the configuration, 'section.key' → value ('store.url' among them). `seated`:
         everybody has logged in and opened the paper; otherwise they are only let in.
         """
@@ -86,7 +90,9 @@ class Ground:
         store = open_prepared_store(made.config)
         try:
             with store.transaction() as db:
-                sitting_id = _plan(db, candidates, items, minutes, outage_limit_s, at=at)
+                sitting_id = _plan(
+                    db, candidates, (items, file_items), (minutes, early_leave_min), outage_limit_s, at=at
+                )
             with store.transaction() as db:
                 people = _seat(db, sitting_id, at=at) if seated else _let_in(db, sitting_id, at=at)
         finally:
@@ -125,8 +131,10 @@ class Ground:
         self.premises.close()
 
 
-def _plan(db: Session, candidates: int, items: int, minutes: int, outage_limit_s: int, *, at: datetime) -> int:
-    intake.import_plan(db, _plan_document(minutes, outage_limit_s), at=at)
+def _plan(
+    db: Session, candidates: int, items: tuple[int, int], minutes: tuple[int, int], outage_limit_s: int, *, at: datetime
+) -> int:
+    intake.import_plan(db, _plan_document(*minutes, outage_limit_s), at=at)
     starts_at = at.replace(second=0, microsecond=0)
     head = RosterHead(
         room_name="压力测试机房",
@@ -141,8 +149,8 @@ def _plan(db: Session, candidates: int, items: int, minutes: int, outage_limit_s
         for number in range(1, candidates + 1)
     )
     intake.import_roster(db, Roster("名单", head, rows), at=at)
-    paper = _paper_document(items)
-    intake.import_paper(db, paper, _keys_document(paper, items), assets={}, at=at)
+    paper = _paper_document(*items)
+    intake.import_paper(db, paper, _keys_document(paper), assets={}, at=at)
     room = db.scalars(select(Room)).one()
     intake.add_spare_seats(db, room.id, [str(candidates + number) for number in range(1, 6)])
     sitting_id = db.scalars(select(Sitting.id)).one()
@@ -194,7 +202,7 @@ def _ticket(number: int) -> str:
     return f"26990100{number:08d}{(number * 7919 + 104_729) % 1_000_000:06d}"
 
 
-def _plan_document(minutes: int, outage_limit_s: int) -> dict[str, Any]:
+def _plan_document(minutes: int, early_leave_min: int, outage_limit_s: int) -> dict[str, Any]:
     return {
         "format": "exam-plan/1",
         "code": "GROUND",
@@ -214,7 +222,7 @@ def _plan_document(minutes: int, outage_limit_s: int) -> dict[str, Any]:
                         "name": "理论",
                         "kind": "theory",
                         "duration_min": minutes,
-                        "early_leave_min": 15,
+                        "early_leave_min": early_leave_min,
                     }
                 ],
             }
@@ -222,7 +230,7 @@ def _plan_document(minutes: int, outage_limit_s: int) -> dict[str, Any]:
     }
 
 
-def _paper_document(items: int) -> dict[str, Any]:
+def _paper_document(items: int, file_items: int) -> dict[str, Any]:
     return {
         "format": "exam-paper/1",
         "code": "GROUND",
@@ -230,13 +238,16 @@ def _paper_document(items: int) -> dict[str, Any]:
         "certificate": _CERTIFICATE,
         "level": _LEVEL,
         "subject": "theory",
-        "full_points": f"{items}.00",
+        "full_points": f"{items + file_items}.00",
         "sections": [
             {
                 "id": "s1",
                 "title": "一、单选题",
                 "instructions": "",
-                "items": [_item(number) for number in range(1, items + 1)],
+                "items": [
+                    *(_item(number) for number in range(1, items + 1)),
+                    *(_file_item(number) for number in range(1, file_items + 1)),
+                ],
             }
         ],
         "assets": {},
@@ -261,11 +272,26 @@ def _item(number: int) -> dict[str, Any]:
     }
 
 
-def _keys_document(paper: dict[str, Any], items: int) -> dict[str, Any]:
-    answer = {"policy": "exact", "answer": {"base": {"identifier": "A"}}}
+def _file_item(number: int) -> dict[str, Any]:
+    wanted = {"id": "plan", "label": "方案", "extensions": [".txt"], "max_bytes": 4 * 2**20, "required": True}
+    return {
+        "id": f"f{number}",
+        "kind": "file",
+        "points": "1.00",
+        "body": f"<p>上传方案{number}。</p>",
+        "policy": "manual",
+        "interaction": {"files": [wanted]},
+    }
+
+
+def _keys_document(paper: dict[str, Any]) -> dict[str, Any]:
+    keys: dict[str, dict[str, Any]] = {
+        "exact": {"policy": "exact", "answer": {"base": {"identifier": "A"}}},
+        "manual": {"policy": "manual", "guide": "结构完整"},
+    }
     return {
         "format": "exam-keys/1",
         "paper_code": paper["code"],
         "paper_sha256": paper_sha256(paper),
-        "keys": {f"q{number}": answer for number in range(1, items + 1)},
+        "keys": {item["id"]: keys[item["policy"]] for item in paper["sections"][0]["items"]},
     }

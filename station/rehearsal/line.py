@@ -45,6 +45,11 @@ class Line:
         headers = {"Content-Type": "application/octet-stream"}
         return json.loads(self._ask("POST", f"{path}?{urlencode(query, quote_via=quote)}", content, headers))
 
+    @property
+    def cookies(self) -> str:
+        """Give the cookies as the header of a request has them."""
+        return "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+
     def drop(self) -> None:
         """Let the connection go; the next request makes a new one, the cookies stay."""
         self._http.close()
@@ -66,7 +71,7 @@ class Line:
     def _once(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> bytes:
         headers = {"Accept-Encoding": "gzip", **headers}
         if self._cookies:
-            headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+            headers["Cookie"] = self.cookies
         if self.csrf_token:
             headers["X-CSRF-Token"] = self.csrf_token
         self._http.request(method, path, body, headers)

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -194,7 +194,7 @@ def set_up_station(
         premises.platform_folder, id=made.station_id, name=str(settings["site.name"]), verify_key=made.verify_key
     )
     (folder / CONFIG_NAME).write_text(config_text(_toml(settings)), encoding="utf-8")
-    return MadeStation(load_config(folder), made.passwords, made.station_id, made.verify_key, made.recipient)
+    return replace(made, config=load_config(folder))
 
 
 def write_day(folder: Path, *, theory_start_at: datetime, candidates: int) -> SampleDay:

@@ -106,6 +106,8 @@ class SittingKeeper:
         if self._clock.real_s(starts_at) > 1.0:
             return
         self._clock.wait(starts_at + timedelta(milliseconds=1))
+        if board["disk_to_confirm"] is not None:
+            self._team.chief.do(f"/api/sittings/{self._id}/accept_tight_disk")
         self._team.invigilator.do(f"/api/sittings/{self._id}/start")
         counts = board["counts"]
         self._tell(f"开考，已登录 {counts['logged_in']}", f"started, {counts['logged_in']} logged in")

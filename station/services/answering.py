@@ -153,11 +153,12 @@ def collect_attempts(
 ) -> int:
     """Collect for the station (`by` None: the deadline) or for staff; ended attempts are left as they are.
 
-    Returns how many were collected now.
+    Returns how many were collected now. By the deadline, answering ended then, however late the station came to it.
     """
     open_ones = [attempt for attempt in lock_attempts(db, attempts) if attempt.state not in ENDED]
     for attempt in open_ones:
-        _end(db, attempt, AttemptState.COLLECTED, at=at, by=by)
+        ended_at = min(at, attempt.deadline_at) if by is None else at
+        _end(db, attempt, AttemptState.COLLECTED, at=ended_at, by=by)
     event = "collected" if by is None else "collected_by_staff"
     for attempt in open_ones:
         _journal_end(db, attempt, event, at=at, by=by, reason=reason)

@@ -59,9 +59,11 @@ def begin_life(db: Session, at: datetime, *, version: str, is_beside: bool = Fal
     life.started_at, life.stopped_cleanly = at, False
     if not life.clock_in_doubt:
         life.alive_at = at
+    answering.collect_due(db, at=last)  # whose time was over before the outage began gets nothing of it
     journal.append(db, "station_started", at=at, version=version, gap_s=round(gap_s, 1))
     if life.clock_in_doubt:
-        journal.append(db, "clock_doubted", at=at, seconds=round(gap_s))
+        off_zh, off_en = outage.off_by(gap_s)
+        journal.append(db, "clock_doubted", at=at, off_zh=off_zh, off_en=off_en)
     did_run = outage.give_back_outage(db, last=last, at=at, in_doubt=life.clock_in_doubt)
     return max(gap_s, 0.0) if did_run else 0.0
 
@@ -75,6 +77,7 @@ def revive(db: Session, at: datetime, *, stalled_from_s: float) -> None:
     if life is None or life.clock_in_doubt or (at - life.alive_at).total_seconds() < stalled_from_s:
         return
     last, life.alive_at = life.alive_at, at
+    answering.collect_due(db, at=last)
     outage.give_back_outage(db, last=last, at=at)
 
 

@@ -16,6 +16,7 @@ from station.store.models import Interruption, Sitting, StationLife, Subject
 from station.store.times import move_deadline
 
 HELD = (SittingState.RUNNING, SittingState.SUSPENDED)
+_UNITS = ((86_400, "天", "days"), (3_600, "小时", "hours"), (60, "分钟", "minutes"), (1, "秒", "seconds"))
 REASON = "考站中断 / station outage"
 
 TIME_NOT_IN_DOUBT = problem(
@@ -54,6 +55,14 @@ def give_back_outage(db: Session, *, last: datetime, at: datetime, in_doubt: boo
 def doubt_clock(db: Session, life: StationLife, at: datetime) -> None:
     """Note at the start whether the clock can be believed; while it cannot, the last sign of life stays as it is."""
     life.clock_in_doubt = not is_clock_plausible(life.alive_at, at, is_held=is_anything_held(db))
+
+
+def off_by(gap_s: float) -> tuple[str, str]:
+    """Say how far a clock lies after (or, negative, before) a moment, as people say it."""
+    side_zh, side_en = ("早", "before") if gap_s < 0 else ("晚", "after")
+    unit_s, zh, en = next(one for one in _UNITS if abs(gap_s) >= 2 * one[0] or one[0] == 1)
+    count = int(abs(gap_s) // unit_s)
+    return f"{side_zh} {count} {zh}", f"{count} {en} {side_en}"
 
 
 def settle_clock(db: Session, told: datetime, *, by: int, at: datetime) -> None:

@@ -102,10 +102,17 @@ def stage_file(kind: str, path: Path, *, store: Store, options: Options, progres
     return _stage_paper(path, store, options, progress)
 
 
-def dry_run(store: Store, staged: Staged, at: datetime) -> list[Summary]:
-    """Apply to a transaction that is then thrown away: every rule of the store is tried, nothing stays."""
+def dry_run(
+    store: Store, staged: Staged, at: datetime, *, look: Callable[[Session], None] | None = None
+) -> list[Summary]:
+    """Apply to a transaction that is then thrown away: every rule of the store is tried, nothing stays.
+
+    `look` sees the store as it would be.
+    """
     with store.transaction() as db:
         summaries = staged.enter(db, at, None)
+        if look is not None:
+            look(db)
         db.rollback()
     return summaries
 

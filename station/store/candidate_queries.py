@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
@@ -121,14 +122,27 @@ def waiting_elsewhere(db: Session, login: CandidateLogin) -> str | None:
     return None if found is None else found[0] or ""
 
 
-def suspension_began(db: Session, held: HeldEntry) -> datetime | None:
-    """Say since when the time of a suspended attempt stands still."""
+class Standstill(NamedTuple):
+    """Since when a suspended attempt's time stands still; `by` an `outage`, for the `sitting` or the `candidate`."""
+
+    since: datetime
+    by: str
+
+
+def suspension_of(db: Session, held: HeldEntry) -> Standstill | None:
+    """Say since when and why the time of a suspended attempt stands still; of several reasons, the first."""
     if held.attempt is None:
         return None
-    return db.scalar(
-        select(func.min(Interruption.began_at)).where(
+    first = db.execute(
+        select(Interruption.began_at, Interruption.kind, Interruption.attempt_id)
+        .where(
             Interruption.sitting_id == held.sitting.id,
             or_(Interruption.attempt_id.is_(None), Interruption.attempt_id == held.attempt.id),
             Interruption.ended_at.is_(None),
         )
-    )
+        .order_by(Interruption.began_at, Interruption.id)
+    ).first()
+    if first is None:
+        return None
+    own = "sitting" if first.attempt_id is None else "candidate"
+    return Standstill(first.began_at, "outage" if first.kind == "outage" else own)

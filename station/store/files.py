@@ -26,9 +26,14 @@ def keep_file(folder: Path, content: bytes) -> str:
 
 
 def settle(part: Path, target: Path) -> None:
-    """Give a written and flushed part its final name, and flush the folder that holds the name."""
+    """Give a written and flushed part its final name (`path_of`), and flush every name on the way to it.
+
+    The folders above are flushed each time: that they are there does not say that their names are on disk, and with
+    the name of a folder goes everything in it.
+    """
     part.replace(target)
-    flush_folder(target.parent)
+    for folder in list(target.parents)[:3]:
+        flush_folder(folder)
 
 
 def flush_folder(folder: Path) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from station.domain.incident import ExtensionState
 from station.domain.sitting import Times, deadline, interrupted_s
-from station.store.models import Attempt, Entry, Extension, Interruption, Sitting, Subject
+from station.store.models import Attempt, Entry, Extension, Interruption, Sitting, StationLife, Subject
 
 
 def times_of(db: Session, attempt: Attempt) -> Times:
@@ -47,7 +47,10 @@ def times_of(db: Session, attempt: Attempt) -> Times:
 
 
 def stood_still(db: Session, sitting_id: int, *, since: datetime) -> int:
-    """Say for how many begun seconds the whole sitting has stood still since a moment: outages, suspensions."""
+    """Say for how many begun seconds the whole sitting has stood still since a moment: outages, suspensions.
+
+    So does the stretch of which a restored store knows nothing count: who entered in it has to enter once more.
+    """
     closed = db.scalars(
         select(Interruption).where(
             Interruption.sitting_id == sitting_id,
@@ -55,7 +58,11 @@ def stood_still(db: Session, sitting_id: int, *, since: datetime) -> int:
             Interruption.ended_at.is_not(None),
         )
     )
-    return ceil(interrupted_s([(one.began_at, one.ended_at) for one in closed if one.ended_at], since=since))
+    spans = [(one.began_at, one.ended_at) for one in closed if one.ended_at]
+    life = db.get(StationLife, 1)
+    if life is not None and life.restored_from is not None and life.restored_to is not None:
+        spans.append((life.restored_from, life.restored_to))
+    return ceil(interrupted_s(spans, since=since))
 
 
 def move_deadline(db: Session, attempt: Attempt) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,10 +18,10 @@ from station.store.candidate_queries import (
     entry_on_page,
     held_entries,
     messages_to,
-    suspension_began,
+    suspension_of,
     waiting_elsewhere,
 )
-from station.store.models import Candidate, CandidateLogin, Seat
+from station.store.models import Attempt, Candidate, CandidateLogin, Seat, StationLife
 from station.web.edge import Edge
 from station.web.guards import moment_text
 
@@ -60,9 +62,9 @@ def page_state(
         state["choices"] = []
         return state
     state["candidate"] = _candidate(db, login.candidate_id)
-    state["entry"] = _entry(held)
+    state["entry"] = _entry(held, edge)
     state["sitting"] = _sitting(held, with_rules=view in {"confirm", "waiting"})
-    state["attempt"] = _attempt(db, held, at=at)
+    state["attempt"] = _attempt(db, held, edge, at=at)
     state["tried_at"] = waiting_elsewhere(db, login)
     state["messages"] = [
         {"id": message.id, "text": message.text, "sent_at": moment_text(message.sent_at)}
@@ -111,9 +113,11 @@ def _choice(held: HeldEntry) -> dict[str, Any]:
     }
 
 
-def _entry(held: HeldEntry) -> dict[str, Any]:
+def _entry(held: HeldEntry, edge: Edge) -> dict[str, Any]:
+    """Describe the entry. `key` marks on the PC whose answers lie there; it outlives a restore, as entries do."""
     return {
         "id": held.entry.id,
+        "key": hmac.new(edge.secret, f"answers {held.entry.id}".encode(), hashlib.sha256).hexdigest()[:20],
         "seat": held.seat_number,
         "subject": held.subject.name,
         "certificate": held.subject.certificate_name,
@@ -142,17 +146,18 @@ def _sitting(held: HeldEntry, *, with_rules: bool) -> dict[str, Any]:
     }
 
 
-def _attempt(db: Session, held: HeldEntry, *, at: datetime) -> dict[str, Any] | None:
+def _attempt(db: Session, held: HeldEntry, edge: Edge, *, at: datetime) -> dict[str, Any] | None:
     attempt = held.attempt
     if attempt is None:
         return None
-    stands_since = suspension_began(db, held) if attempt.state == AttemptState.SUSPENDED else None
-    remaining = attempt.deadline_at - (stands_since or at)
+    stands = suspension_of(db, held) if attempt.state == AttemptState.SUSPENDED else None
+    remaining = attempt.deadline_at - (stands.since if stands else at)
     return {
         "id": attempt.id,
         "state": attempt.state,
         "deadline_at": moment_text(attempt.deadline_at),
         "remaining_s": max(0.0, remaining.total_seconds()),
+        "held": None if stands is None else {"by": stands.by, "since": moment_text(stands.since)},
         "place": attempt.place,
         "early_leave_allowed": held.entry.early_leave_allowed_by is not None,
         "early_leave_from": moment_text(attempt.deadline_at - timedelta(minutes=held.subject.early_leave_min)),
@@ -162,9 +167,20 @@ def _attempt(db: Session, held: HeldEntry, *, at: datetime) -> dict[str, Any] | 
         "item_count": held.item_count,
         "late_count": attempt.late_count,
         "revisions": attempt.revision_count,
+        "is_in_backup": _is_in_backup(db, attempt, edge),
         "last_saved_at": _moment(attempt.last_saved_at),
         "help_asked": held.entry.help_asked_at is not None,
     }
+
+
+def _is_in_backup(db: Session, attempt: Attempt, edge: Edge) -> bool:
+    """Say whether the PC may forget an ended attempt: a backup holds all of it, or none are made here (§13.4)."""
+    if not edge.has_backups:
+        return True
+    life = db.get(StationLife, 1)
+    backed_up_at = life.backed_up_at if life is not None else None
+    newest = max((one for one in (attempt.ended_at, attempt.last_saved_at) if one is not None), default=None)
+    return backed_up_at is not None and newest is not None and newest < backed_up_at
 
 
 def _moment(at: datetime | None) -> str | None:

@@ -44,7 +44,7 @@ WINDOW_S = 900.0
 LAST_PART = 8
 # Space must be back by so much more than the floor before anything is taken up again.
 BACK = 1.25
-REFUSED_SHOWN_S = 60.0
+REFUSED_SHOWN_S = 30.0
 LEFTOVER_S = 3600.0
 LEFTOVERS = ("uploads/*.incoming", "uploads/*/*.part", "assets/*/*.part")
 log = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ class DiskWatch:
 
     @property
     def is_refusing(self) -> bool:
-        """Say whether an answer could not be written within the last minute."""
+        """Say whether an answer could not be written within the last half minute."""
         return self._refused_at is not None and time.monotonic() - self._refused_at < REFUSED_SHOWN_S
 
     @property
@@ -108,11 +108,13 @@ class DiskWatch:
 
     def status(self) -> tuple[tuple[str, str], str]:
         """Say how the disk stands, in Chinese and English, and how loud: ok, warn or alarm."""
-        zh, en = hours_text(self.hours)
         level = "alarm" if self.is_low or self.is_refusing or self.space is Space.SHORT else "ok"
         if level == "ok" and (self.is_filling or self.space is Space.TIGHT):
             level = "warn"
         free = size_text(self.free)
+        if self.hours is None and level != "ok":  # that it does not fill further is no comfort then
+            return (f"磁盘空闲 {free}", f"{free} of disk free"), level
+        zh, en = hours_text(self.hours)
         return (f"磁盘空闲 {free}，{zh}", f"{free} of disk free, {en}"), level
 
     def alarms(self) -> list[tuple[str, tuple[str, str], str]]:

@@ -135,7 +135,7 @@ def install_guards(app: Flask, edge: Edge) -> None:
 
     @app.errorhandler(OSError)
     def disk_refused(error: OSError) -> Response:
-        if error.errno not in _DISK_FULL:
+        if not is_disk_full(error):
             return fault(error)
         log.error("the disk is full: %s", error)
         return error_response(Unsound(NO_SPACE_FOR_FILES))
@@ -173,6 +173,11 @@ def error_response(error: StationError) -> Response:
     if error.code in _TRIED_AGAIN:
         response.status_code = 503
     return response
+
+
+def is_disk_full(error: Exception) -> bool:
+    """Say whether an error means that the disk, or a quota, is used up."""
+    return isinstance(error, OSError) and error.errno in _DISK_FULL
 
 
 def json_response(body: object, *, status: int = 200) -> Response:

@@ -57,7 +57,7 @@ def test_the_page_is_opened_full_screen_with_its_own_profile(tmp_path):
 def test_a_browser_that_dies_is_opened_again_on_the_same_profile(tmp_path):
     state = tmp_path / "state"
     script = 'for a in "$@"; do case $a in --user-data-dir=*) echo x >> "${a#*=}/kept";; esac; done\n'
-    script += f'cat {state}/profile/kept > {tmp_path}/seen; exit 3'
+    script += f"cat {state}/profile/kept > {tmp_path}/seen; exit 3"
     said, ending = Said(), Ending(openings=3)
     KioskRun(browser(tmp_path, script), PAGE, state).keep_open(said, ending)
     assert (tmp_path / "seen").read_text() == "x\nx\nx\n"

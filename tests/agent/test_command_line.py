@@ -23,9 +23,7 @@ def agent(*arguments, **environment):
 
 def run(*arguments, **environment):
     command, settings = agent(*arguments, **environment)
-    return subprocess.run(
-        command, env=settings, capture_output=True, encoding="utf-8", check=False
-    )
+    return subprocess.run(command, env=settings, capture_output=True, encoding="utf-8", check=False)
 
 
 @pytest.fixture
@@ -46,7 +44,7 @@ def path_with_browser(tmp_path):
     browser = folder / "chromium"
     browser.write_text(
         f'#!/bin/sh\n[ "$1" = --version ] && echo "Chromium 109.0.5412.0" && exit\n'
-        f'sleep 300 & echo $! >> {tmp_path}/started\n'
+        f"sleep 300 & echo $! >> {tmp_path}/started\n"
         f'echo "$@" >> {tmp_path}/opened; wait\n',
         encoding="utf-8",
     )
@@ -83,9 +81,7 @@ def test_a_wrong_address_is_one_sentence_on_stderr(easy):
 
 
 def test_the_station_is_reached_past_any_proxy_setting(station, easy, path_with_browser):
-    done = run(
-        "check", "--wanted", easy, station.address, http_proxy="http://127.0.0.1:1", PATH=path_with_browser
-    )
+    done = run("check", "--wanted", easy, station.address, http_proxy="http://127.0.0.1:1", PATH=path_with_browser)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -96,9 +92,7 @@ def test_help_says_that_the_pc_is_not_locked():
 
 @pytest.mark.skipif(os.name != "posix", reason="the stand-in browser is a shell script")
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-def test_run_opens_the_page_opens_it_again_and_ends_with_nothing_left(
-    station, tmp_path, path_with_browser, ending
-):
+def test_run_opens_the_page_opens_it_again_and_ends_with_nothing_left(station, tmp_path, path_with_browser, ending):
     command, settings = agent(
         "run", f"{station.address}/seat/x", PATH=path_with_browser, XDG_STATE_HOME=str(tmp_path / "state")
     )

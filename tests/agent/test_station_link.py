@@ -30,9 +30,7 @@ def test_what_is_not_an_address_is_refused_by_name(address):
     assert refusal.value.code == "bad_address"
 
 
-@pytest.mark.parametrize(
-    "body", [b"hello", b"\xff", b"[]", b"{}", b'{"now": 5}', b'{"now": "2026-11-21T08:00:00"}']
-)
+@pytest.mark.parametrize("body", [b"hello", b"\xff", b"[]", b"{}", b'{"now": 5}', b'{"now": "2026-11-21T08:00:00"}'])
 def test_an_answer_that_is_not_the_clock_of_a_station_is_told_as_that(station, body):
     station.body = body
     with pytest.raises(AgentError) as refusal:

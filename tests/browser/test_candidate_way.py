@@ -128,7 +128,7 @@ def test_with_the_server_away_editing_goes_on_and_the_queue_follows(room: Seated
     room.listen()
     wait_for_answer(room, "w2", {"base": {"string": "断网之后仍在写"}})
     wait_for_answer(room, "c1", {"base": {"identifier": "D"}})
-    expect(pc.page.locator(".away")).to_be_hidden()
+    expect(pc.page.locator(".away")).to_contain_text("答案都已送达")
     pc.wait_saved()
 
 

@@ -155,7 +155,7 @@ def test_an_unknown_import_is_missing(console):
 
 
 def test_a_fault_of_our_own_while_reading_is_told_and_imports_nothing(room):
-    desk = ImportDesk(room.store, room.clock.now)
+    desk = ImportDesk(room.store, room.clock.now, room.edge.disk.disk)
     job = desk.take("roster", "名单.xlsx", io.BytesIO(roster_template()), None)
     until = time.monotonic() + READ_WITHIN_S
     while job.state == "reading" and time.monotonic() < until:

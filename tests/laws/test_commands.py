@@ -16,11 +16,7 @@ def click_commands(command, words):
     """List (words, command) of every command below this one."""
     if not isinstance(command, click.Group):
         return [(words, command)]
-    return [
-        found
-        for name, below in command.commands.items()
-        for found in click_commands(below, [*words, name])
-    ]
+    return [found for name, below in command.commands.items() for found in click_commands(below, [*words, name])]
 
 
 def all_click_commands():
@@ -29,9 +25,7 @@ def all_click_commands():
 
 
 def agent_commands():
-    (choices,) = [
-        action.choices for action in build_parser()._actions if isinstance(action.choices, dict)
-    ]
+    (choices,) = [action.choices for action in build_parser()._actions if isinstance(action.choices, dict)]
     return choices
 
 

@@ -31,9 +31,7 @@ def test_every_refusal_says_the_same_in_chinese_and_english(package):
     unlike = {
         kind.code: (placeholders(kind.zh), placeholders(kind.en))
         for kind in catalogue(package).values()
-        if apart_from_language(kind.zh) != apart_from_language(kind.en)
-        or not kind.zh.strip()
-        or not kind.en.strip()
+        if apart_from_language(kind.zh) != apart_from_language(kind.en) or not kind.zh.strip() or not kind.en.strip()
     }
     assert not unlike
 

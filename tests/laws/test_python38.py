@@ -35,9 +35,7 @@ def find_python38():
     """Look where build machines have it: a variable, pyenv, PATH. None if it is nowhere."""
     candidates = [os.environ.get("EXAM_AGENT_PYTHON38", "")]
     if shutil.which("pyenv"):
-        asked = subprocess.run(
-            ["pyenv", "prefix", "3.8.18"], capture_output=True, encoding="utf-8", check=False
-        )
+        asked = subprocess.run(["pyenv", "prefix", "3.8.18"], capture_output=True, encoding="utf-8", check=False)
         candidates.append(f"{asked.stdout.strip()}/bin/python" if asked.returncode == 0 else "")
     candidates.append(shutil.which("python3.8") or "")
     for candidate in filter(None, candidates):

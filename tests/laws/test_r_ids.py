@@ -26,7 +26,7 @@ NOT_YET: dict[str, str] = {
     "R-FORM-1": "forms and reprints are an issue of their own",
     "R-DAY-1": "readiness reports of all PCs are part of the room check",
     "R-DAY-17": "the inspector's visits are recorded with the forms",
-    "R-END-3": "backup and archive are an issue of their own",
+    "R-END-3": "backups are made; archived forms and the site's totals come with the forms",
 }
 
 

@@ -58,8 +58,7 @@ def test_no_class_is_named_by_a_word_that_says_nothing():
         f"{path}: {node.name}"
         for path in python_files(*PACKAGES)
         for node in ast.walk(ast.parse(text_of(path)))
-        if isinstance(node, ast.ClassDef)
-        and (words_of(node.name) & (NOT_USED - {"exam"}) or node.name == "Exam")
+        if isinstance(node, ast.ClassDef) and (words_of(node.name) & (NOT_USED - {"exam"}) or node.name == "Exam")
     ]
     assert not named
 

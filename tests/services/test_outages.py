@@ -118,6 +118,19 @@ def test_a_store_that_could_not_be_written_for_a_while_is_an_outage_though_the_p
     assert events(room).count("outage_found") == 1
 
 
+def test_who_was_due_before_the_outage_began_gets_nothing_of_it_and_ended_at_the_deadline(room: BuiltRoom):
+    room.start()
+    attempt, _ = room.enter(room.tickets[0])
+    begin(room)
+    pass_time(room, minutes=60, seconds=0.4)
+    with room.changing() as db:  # the last beat came through, the collection after it did not
+        db.get_one(StationLife, 1).alive_at = room.clock.now()
+    pass_time(room, seconds=90)
+    begin(room)
+    ended = room.attempt(room.tickets[0])
+    assert (ended.state, ended.ended_at, ended.deadline_at) == ("collected", attempt.deadline_at, attempt.deadline_at)
+
+
 def test_another_process_beside_a_living_one_gives_nothing_back(room: BuiltRoom):
     room.start()
     attempt, _ = room.enter(room.tickets[0])

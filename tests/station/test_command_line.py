@@ -136,6 +136,14 @@ def test_templates_come_in_as_they_are(home: Path, sample: SampleDay, tmp_path: 
     assert run("template", "roster", tmp_path / "roster.xlsx").exit_code == 0
 
 
+def test_an_import_says_what_the_day_may_need_on_the_disk_and_what_is_free(home: Path, sample: SampleDay):
+    run("import", home, "plan", sample.plan)
+    dry = run("import", home, "roster", sample.roster_theory, "--dry-run")
+    taken = run("import", home, "roster", sample.roster_theory)
+    for done in (dry, taken):
+        assert re.search(r"本机需要约 [\d.]+ [MG]B（答案 [\d.]+ [MG]B.*空闲 [\d.]+ [MG]B", done.output), done.output
+
+
 def test_seat_links_are_listed_for_every_seat_and_spare(home: Path, sample: SampleDay):
     import_sample(home, sample)
     lines = run("seats", home, "--address", "http://192.168.1.2:8080").output.strip().splitlines()

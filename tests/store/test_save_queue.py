@@ -64,7 +64,6 @@ def test_a_full_disk_is_refused_soon_and_for_all_and_the_writer_goes_on_when_the
         return outcomes
 
     saves: SaveQueue[str, int] = SaveQueue(store, counted)
-    saves.start()
     outcomes = all_at_once(20, lambda number: saves.save("x" * 20_000))
     assert outcomes == ["save_not_stored"] * 20
     assert saves.refused == 20
@@ -80,7 +79,6 @@ def test_one_batch_that_the_store_refuses_fails_alone(store: Store):
     bodies = ["good"] * 8 + ["x" * 1_000_001] + ["good"] * 8
     gate = store._write_lock
     with gate:  # so that all are waiting when the writer begins
-        saves.start()
         waiting = threading.Thread(target=lambda: results.extend(all_at_once(17, lambda one: saves.save(bodies[one]))))
         results: list[str] = []
         waiting.start()
@@ -90,9 +88,8 @@ def test_one_batch_that_the_store_refuses_fails_alone(store: Store):
     saves.stop()
 
 
-def test_nobody_waits_for_ever_behind_a_writer_that_has_stopped(store: Store):
+def test_nobody_waits_for_ever_behind_a_queue_that_has_stopped(store: Store):
     saves: SaveQueue[str, int] = SaveQueue(store, record)
-    saves.start()
     stopper = threading.Thread(target=lambda: (time.sleep(0.02), saves.stop()))
     stopper.start()
 
@@ -106,5 +103,5 @@ def test_nobody_waits_for_ever_behind_a_writer_that_has_stopped(store: Store):
         saves.save("late")
 
 
-def test_a_queue_that_was_never_started_can_be_stopped(store: Store):
+def test_a_queue_that_was_never_used_can_be_stopped(store: Store):
     SaveQueue(store, record).stop()

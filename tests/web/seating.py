@@ -99,7 +99,6 @@ class SeatedRoom:
         # The loop may run this, and close the trigger with all else, before the wake-up is written.
 
         with suppress(OSError):
-
             server.trigger.pull_trigger(close_all)  # runs in the server's own loop, which then ends
         self._thread.join(timeout=5)
 

@@ -11,9 +11,19 @@ export class Refusal extends Error {
   }
 }
 
-/** The station was not reached, or could not work: nothing is known to have happened, try again. */
+/** The station was not reached, or (`isReached`) could not work: nothing is known to have happened, try again. */
 export class Away extends Error {
+  constructor(message, { isReached = false } = {}) {
+    super(message);
+    this.isReached = isReached;
+  }
+
+  get kind() {
+    return this.isReached ? "unwritten" : "away";
+  }
+
   get sentence() {
+    if (this.isReached) return say("服务器暂时无法处理，请稍候再试；如一直不行，请举手。", "The server cannot work at the moment. Try again shortly; if that does not help, raise your hand.");
     return say("暂时连不上服务器，请稍候再试。", "The server cannot be reached. Please try again in a moment.");
   }
 }
@@ -42,7 +52,7 @@ export async function call(path, { method, body, keepalive = false, packed = fal
       if (answer.now) heard(answer.now, asked);
       return answer;
     }
-    if (reply.status >= 500 || !answer.error) throw new Away(String(reply.status));
+    if (reply.status >= 500 || !answer.error) throw new Away(String(reply.status), { isReached: true });
     throw new Refusal(reply.status, answer.error);
   } catch (error) {
     throw error instanceof Refusal || error instanceof Away ? error : new Away(String(error));

@@ -1,4 +1,5 @@
-import { el, setText, sign } from "./dom.js";
+import { el, setText } from "./dom.js";
+import { outageLine } from "./outage.js";
 import { clockTime, language, say, switchLanguage } from "./say.js";
 import { stationNow } from "./station_clock.js";
 
@@ -6,7 +7,7 @@ import { stationNow } from "./station_clock.js";
 export function frame(shell, ...content) {
   const { seat, site } = document.documentElement.dataset;
   const time = el("span.clock", { "aria-label": say("服务器时间", "Server time") });
-  const away = el("p.away", { role: "status", hidden: true });
+  const away = outageLine();
   shell.page.append(
     el(
       "header.frame-head",
@@ -16,14 +17,14 @@ export function frame(shell, ...content) {
       time,
       languageButton(),
     ),
-    away,
+    away.line,
     el("main.frame-main", content),
   );
   const tick = () => setText(time, clockTime(stationNow()));
   tick();
   const timer = setInterval(tick, 500);
   return {
-    link: (since) => showAway(away, since, say("请在座位上等候，恢复后会自动继续。", "Please wait; it goes on by itself.")),
+    link: (trouble) => away.show(trouble, trouble && say("请在座位上等候，恢复后会自动继续。", "Please wait; it goes on by itself.")),
     close: () => clearInterval(timer),
   };
 }
@@ -31,16 +32,6 @@ export function frame(shell, ...content) {
 export function languageButton() {
   const text = language === "en" ? "中文" : "English";
   return el("button.plain", { type: "button", onclick: switchLanguage, lang: language === "en" ? "zh-CN" : "en" }, text);
-}
-
-/** Say since when the station has not been heard; null hides the line. */
-export function showAway(element, since, comfort) {
-  element.hidden = since === null;
-  if (since === null) return;
-  const text = `${say("与服务器断开连接（自", "No connection to the server (since ")}${clockTime(since)}${say("起）。", "). ")}${comfort}`;
-  if (element.dataset.text === text) return;
-  element.dataset.text = text;
-  element.replaceChildren(sign("away"), el("span", text));
 }
 
 /** A line for what went wrong, read out by screen readers. */

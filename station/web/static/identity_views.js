@@ -91,10 +91,10 @@ export function doneView(shell, state) {
   );
 
   let emptying = false;
-  async function empty() {
+  async function empty(isInBackup) {
     if (emptying) return;
     emptying = true;
-    const left = await emptyQueue(shell.store, attempt.id).catch(() => 0);
+    const left = await emptyQueue(shell.store, attempt.id, { owner: entry.key, isInBackup }).catch(() => 0);
     unsent.hidden = !left;
     leave.disabled = left > 0;
     setText(unsent, say(`还有 ${left} 次保存正在补交，请勿关机。`, `${left} saves are still being sent: do not switch the PC off.`));
@@ -102,7 +102,7 @@ export function doneView(shell, state) {
   }
 
   function update(now) {
-    empty();
+    empty(now.attempt.is_in_backup);
     const { answered_count: answered, item_count: items, late_count: lateCount, ended_at: endedAt } = now.attempt;
     setText(counts, say(`已保存 ${answered} / ${items} 题的答案，${clockTime(endedAt)} 结束。`, `Answers to ${answered} of ${items} items are saved; ended at ${clockTime(endedAt)}.`));
     late.hidden = !lateCount;

@@ -25,8 +25,8 @@ class Shell {
   constructor(page) {
     this.page = page;
     this.store = null;
-    this.shown = null; // { key, update(state), link(awaySince), close() }
-    this.awaySince = null;
+    this.shown = null; // { key, update(state), link(trouble), close() }
+    this.trouble = null; // { kind, since }
     this.chosenId = null; // entry that the candidate chose (R-DAY-18)
     this.timer = null;
     this.asking = false;
@@ -55,7 +55,7 @@ class Shell {
       this.#linked();
       this.#show(state);
     } catch (error) {
-      if (error instanceof Away) this.#lost();
+      if (error instanceof Away) this.#lost(error.kind);
       else this.#strange(error);
     } finally {
       this.asking = false;
@@ -74,7 +74,7 @@ class Shell {
   }
 
   #linked() {
-    this.awaySince = null;
+    this.trouble = null;
     if (!this.isTidied) {
       this.isTidied = true;
       this.store.forgetOld(stationNow());
@@ -82,9 +82,9 @@ class Shell {
     if (this.shown) this.shown.link(null);
   }
 
-  #lost() {
-    this.awaySince = this.awaySince ?? stationNow();
-    if (this.shown) this.shown.link(this.awaySince);
+  #lost(kind) {
+    this.trouble = { kind, since: this.trouble ? this.trouble.since : stationNow() };
+    if (this.shown) this.shown.link(this.trouble);
     else {
       const text = say("正在连接考试服务器，请稍候……", "Connecting to the exam server …");
       this.page.replaceChildren(el("p.starting", text));
@@ -118,7 +118,7 @@ class Shell {
     view.key = key;
     view.update ??= () => {};
     this.shown = view;
-    view.link(this.awaySince);
+    view.link(this.trouble);
   }
 }
 

@@ -1,4 +1,4 @@
-import { ask, tell } from "./api.js";
+import { ask, Away, tell } from "./api.js";
 import { el, setText } from "./dom.js";
 import { acting, noticeLine } from "./frame.js";
 import { inWords } from "./responses.js";
@@ -68,12 +68,24 @@ export async function historyDialog(paper, card) {
   document.body.append(dialog);
   dialog.showModal();
   try {
-    await paper.saving.flush();
+    if (paper.trouble || !(await paper.saving.flush())) {
+      await showLocal();
+      return;
+    }
     const revisions = await ask(`/api/revisions/${paper.attemptId}/${card.item.id}`);
     list.replaceChildren(...revisions.map(version));
     if (!revisions.length) list.append(el("li", say("还没有保存过。", "Nothing has been saved yet.")));
   } catch (error) {
-    notice.tell(error.sentence || String(error));
+    if (error instanceof Away) await showLocal();
+    else notice.tell(error.sentence || String(error));
+  }
+
+  /** The station is away: what this PC holds of the answer, which is what was answered here. */
+  async function showLocal() {
+    const versions = await paper.saving.versions(card.item.id);
+    notice.tell(say("目前未连接服务器，只能看到本机上的版本。", "Not connected: only the versions on this PC can be shown."));
+    list.replaceChildren(...versions.map(version));
+    if (!versions.length) list.append(el("li", say("本机上没有这道题的版本。", "This PC holds no version of this item.")));
   }
 
   function version(revision, index) {
@@ -98,13 +110,16 @@ export function zoomDialog(picture) {
   dialog.showModal();
 }
 
-/** A calm cover over the paper. `button` [text, act] is optional. */
-export function coverDialog(title, text, button = null) {
-  const heading = el("h2");
-  const lines = el("p");
-  const dialog = el("dialog.cover", { oncancel: (event) => event.preventDefault() }, heading, lines, button && el("button.primary", { type: "button", onclick: button[1] }, button[0]));
-  setText(heading, title);
-  setText(lines, text);
+/** A calm cover over the paper. `button` [text, act] is optional; `tell(lines)` brings its text up to date. */
+export function coverDialog(title, lines, button = null) {
+  const body = el("div.lines");
+  const dialog = el("dialog.cover", { oncancel: (event) => event.preventDefault() }, el("h2", title), body, button && el("button.primary", { type: "button", onclick: button[1] }, button[0]));
+  dialog.tell = (texts) => {
+    const wanted = texts.filter(Boolean);
+    while (body.children.length > wanted.length) body.lastChild.remove();
+    wanted.forEach((text, index) => setText(body.children[index] || body.appendChild(el("p")), text));
+  };
+  dialog.tell(lines);
   document.body.append(dialog);
   dialog.showModal();
   return dialog;

@@ -2,6 +2,7 @@ import { el, setText, sign } from "./dom.js";
 import { languageButton } from "./frame.js";
 import { clockTime, duration, say } from "./say.js";
 
+const MANY = 9; // so many unsent answers are the queue of an outage
 export const FONT_SIZES = ["normal", "large", "larger"];
 
 /** The line that stays on top while answering: who, countdown, what is saved, and the few acts. */
@@ -39,14 +40,15 @@ export class PaperHead {
     this.countdownBox.dataset.close = isClose ? "yes" : "";
   }
 
-  showSaved({ awaySince, unsent, savedAt, isDurable, isBlocked }) {
+  showSaved({ trouble, unsent, savedAt, isDurable, isBlocked }) {
     if (isBlocked && unsent) {
       this.#saved("away", "away", say(`${unsent} 项答案未能送达，请勿关闭本页并举手`, `${unsent} answers do not get through: keep this page open and raise your hand`));
-    } else if (awaySince !== null) {
-      const kept = isDurable ? say("未连接，答案暂存本机", "Not connected; answers are kept on this PC") : say("未连接，请勿关闭本页", "Not connected: do not close this page");
+    } else if (trouble && trouble.kind !== "blocked") {
+      const what = trouble.kind === "unwritten" ? say("服务器存不了", "Server cannot store") : say("未连接", "Not connected");
+      const kept = what + (isDurable ? say("，答案暂存本机", "; answers are kept on this PC") : say("，请勿关闭本页", ": do not close this page"));
       this.#saved("away", "away", unsent ? `${kept}${say(`（${unsent} 项待发送）`, ` (${unsent} to send)`)}` : kept);
     } else if (unsent) {
-      this.#saved("busy", null, say("正在保存……", "Saving …"));
+      this.#saved("busy", null, unsent > MANY ? say(`正在发送 ${unsent} 项……`, `Sending ${unsent} …`) : say("正在保存……", "Saving …"));
     } else if (savedAt) {
       this.#saved("good", "check", `${say("已保存", "Saved")} ${clockTime(savedAt)}`);
     } else {

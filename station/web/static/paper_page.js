@@ -1,8 +1,8 @@
 import { ask, Away, tell } from "./api.js";
 import { el, paperHtml, setText } from "./dom.js";
-import { showAway } from "./frame.js";
 import { ItemCard } from "./items.js";
 import { messageBanner, triedLine } from "./messages.js";
+import { goOnText, heldTexts, leftHereText, outageLine, OutageTold } from "./outage.js";
 import { Overview } from "./overview.js";
 import { coverDialog, handInDialog, historyDialog, zoomDialog } from "./paper_dialogs.js";
 import { FONT_SIZES, PaperHead } from "./paper_head.js";
@@ -27,7 +27,8 @@ class PaperPage {
     this.shell = shell;
     this.state = state;
     this.attemptId = state.attempt.id;
-    this.awaySince = null;
+    this.linkTrouble = null; // of the shell's polls
+    this.told = new OutageTold();
     this.cards = [];
     this.current = null;
     this.font = FONT_SIZES[0];
@@ -41,6 +42,7 @@ class PaperPage {
     this.keptNumber = 0; // of the newest save that was acknowledged when the station was last asked
     this.renewing = null;
     this.saving = new Saving(this.attemptId, shell.store, {
+      owner: state.entry.key,
       getView: () => this.#view(),
       onChange: () => this.#drawSaved(),
       onReply: (reply) => this.#heard(reply),
@@ -76,12 +78,18 @@ class PaperPage {
     this.#draw();
   }
 
-  link(awaySince) {
-    this.awaySince = awaySince;
+  link(trouble) {
+    this.linkTrouble = trouble;
     if (!this.isReady) return;
-    showAway(this.away, awaySince, say("请继续作答：答案保存在本机，恢复后自动上传，损失的时间会按规定补回。", "Go on answering: answers are kept on this PC and sent by themselves; lost time is given back by the rules."));
-    if (awaySince === null && this.saving.unsent) this.saving.flush();
+    if (trouble === null && this.saving.trouble?.kind === "away") this.saving.flush();
     this.#draw();
+  }
+
+  /** What is wrong now: polls find out first, but only a save finds that the station cannot write. */
+  get trouble() {
+    const { trouble, blocked, failures } = this.saving;
+    if (this.linkTrouble || !trouble) return this.linkTrouble;
+    return blocked && failures < BLOCKED_FROM ? null : trouble;
   }
 
   /** Another log-in took over, here or on another PC: read-only, and the queue still goes out. */
@@ -89,7 +97,8 @@ class PaperPage {
     if (error.code !== "logged_in_elsewhere" || !this.isReady) return false;
     this.isReplaced = true;
     this.#lock(true);
-    this.#setCover("elsewhere", say("已在另一处登录", "Logged in elsewhere"), error.sentence, [say("返回登录页", "Back to log-in"), () => location.reload()]);
+    this.replaced = [error.sentence, say(`本页自 ${clockTime(stationNow())} 起停止作答。`, `This page stopped at ${clockTime(stationNow())}.`)];
+    this.#setCover("elsewhere", say("已在另一处登录", "Logged in elsewhere"), [...this.replaced, leftHereText(this.saving.unsent)], [say("返回登录页", "Back to log-in"), () => location.reload()]);
     return true;
   }
 
@@ -99,7 +108,7 @@ class PaperPage {
     if (!this.lastFlush) {
       this.lastFlush = "running";
       this.#lock(true);
-      this.#setCover("collecting", say("正在收卷", "Collecting"), say("最后的答案正在送往服务器，请稍候。", "The last answers are on their way to the server."), null);
+      this.#setCover("collecting", say("正在收卷", "Collecting"), [say("最后的答案正在送往服务器，请稍候。", "The last answers are on their way to the server.")]);
       const over = () => {
         this.lastFlush = "over";
         this.shell.refresh();
@@ -132,7 +141,7 @@ class PaperPage {
     this.head = new PaperHead(this.state, { onFont: (size) => this.#setFont(size), onHelp: () => this.#raiseHand(), onHandIn: () => handInDialog(this) });
     this.banner = messageBanner({ readUpTo: this.readUpTo, onRead: (id) => this.#read(id) });
     this.tried = triedLine();
-    this.away = el("p.away", { role: "status", hidden: true });
+    this.away = outageLine();
     this.reminder = el("p.reminder", { role: "status", hidden: true });
     const sections = paper.sections.map((section) => ({ ...section, cards: section.items.map((item) => this.#card(item, answers[item.id], { flags, uploads: place.uploads })) }));
     this.overview = new Overview(sections, { onJump: (card) => card.focus() });
@@ -146,7 +155,7 @@ class PaperPage {
       el("p.end", say("—— 试卷结束 ——", "— end of the paper —"), el("button", { type: "button", onclick: () => handInDialog(this) }, say("检查并交卷", "Check and hand in"))),
     );
     this.starting.remove();
-    const top = el("div.paper-top", this.head.element, this.away, this.tried.line, this.reminder, this.banner.line);
+    const top = el("div.paper-top", this.head.element, this.away.line, this.tried.line, this.reminder, this.banner.line);
     this.shell.page.append(top, el("div.paper-columns", this.body, this.overview.element));
     this.resizing = new ResizeObserver(() => document.documentElement.style.setProperty("--top", `${top.offsetHeight}px`));
     this.resizing.observe(top);
@@ -156,7 +165,7 @@ class PaperPage {
     this.head.showFont(this.font);
     this.timer = setInterval(() => this.#draw(), 250);
     this.update(this.state);
-    this.link(this.shell.awaySince);
+    this.link(this.shell.trouble);
     const card = this.cards.find((one) => one.item.id === view.item);
     if (card) card.focus();
     else window.scrollTo(0, 0);
@@ -273,7 +282,7 @@ class PaperPage {
   #drawSaved() {
     if (!this.isReady) return;
     this.head.showSaved({
-      awaySince: this.awaySince ?? (this.saving.failures && !this.saving.blocked ? stationNow() : null),
+      trouble: this.trouble,
       unsent: this.saving.unsent,
       savedAt: this.saving.savedAt || this.state.attempt.last_saved_at,
       isDurable: this.shell.store.isDurable,
@@ -293,13 +302,29 @@ class PaperPage {
     this.#remind(isClose && !isHeld && !isOver, sitting.remind_min);
     this.#drawSaved();
     const isSuperseded = attempt.place > this.saving.place;
-    const isCollecting = isOver && this.awaySince === null;
+    const isCollecting = isOver && this.trouble === null;
+    this.#drawOutage(attempt, { isHeld, remaining });
     this.#lock(isHeld || isSuperseded || isCollecting || this.isReplaced || this.lastFlush === "running");
+    const { unsent } = this.saving;
+    if (this.isReplaced) this.cover?.tell([...this.replaced, leftHereText(unsent)]);
     if (this.lastFlush || this.isReplaced) return;
-    if (isSuperseded) this.#setCover("superseded", say("已在另一页面继续", "Continued on another page"), say("同一考生只能在一个页面作答。已填写的答案都已保留。", "Only one page can be used at a time. Everything you answered is kept."), [say("在本页继续", "Go on here"), () => location.reload()]);
-    else if (isHeld) this.#setCover("held", say("考试暂停", "The test is suspended"), say("请坐在座位上等候。答案已保存，剩余时间不会减少，恢复后本页自动继续。", "Please stay at your seat. Your answers are saved, the time stands still, and this page goes on by itself."), null);
-    else if (isCollecting) this.#setCover("over", say("考试时间到", "Time is up"), say("正在收卷，请稍候。", "Your answers are being collected."), null);
+    if (isSuperseded) this.#setCover("superseded", say("已在另一页面继续", "Continued on another page"), [say("同一考生只能在一个页面作答。", "Only one page can be used at a time."), leftHereText(unsent)], [say("在本页继续", "Go on here"), () => location.reload()]);
+    else if (isHeld) this.#setCover("held", say("考试暂停", "The test is suspended"), heldTexts(attempt.held, { unsent, isDurable: this.shell.store.isDurable, isAway: this.trouble !== null, remainingMs: remaining }));
+    else if (isCollecting) this.#setCover("over", say("考试时间到", "Time is up"), [say("正在收卷，请稍候。", "Your answers are being collected.")]);
     else this.#removeCover();
+  }
+
+  /** Say what is wrong and since when; once it is over, what came of it; and when this PC keeps nothing by itself. */
+  #drawOutage(attempt, { isHeld, remaining }) {
+    const { trouble } = this;
+    const { unsent } = this.saving;
+    const { isDurable } = this.shell.store;
+    const since = trouble?.since ?? (isHeld ? heldSince(attempt) : null);
+    const told = this.told.follow({ since, deadline: attempt.deadline_at, unsent });
+    if (trouble) this.away.show(trouble, goOnText({ unsent, isDurable, isPastEnd: !isHeld && remaining <= 0 }));
+    else if (told) this.away.show(null, told, "good");
+    else if (!isDurable) this.away.show(null, say("本机不能暂存答案：答案照常保存到服务器，请勿关闭或刷新本页。", "This PC cannot keep answers by itself: they are stored on the server as usual; do not close or reload this page."), "note");
+    else this.away.show(null, "");
   }
 
   #remind(isDue, minutes) {
@@ -315,11 +340,14 @@ class PaperPage {
     if (isLocked) this.saving.flush();
   }
 
-  #setCover(kind, title, text, button) {
-    if (this.coverKind === kind) return;
+  #setCover(kind, title, lines, button = null) {
+    if (this.coverKind === kind) {
+      this.cover.tell(lines);
+      return;
+    }
     this.#removeCover();
     this.coverKind = kind;
-    this.cover = coverDialog(title, text, button);
+    this.cover = coverDialog(title, lines, button);
   }
 
   #removeCover() {
@@ -327,4 +355,8 @@ class PaperPage {
     this.cover?.remove();
     this.cover = null;
   }
+}
+
+function heldSince({ held }) {
+  return held ? Date.parse(held.since) : stationNow();
 }

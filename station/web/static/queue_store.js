@@ -1,11 +1,12 @@
 /**
  * Where saves are kept on this PC: IndexedDB, and memory for what the disk does not take (none, full, broken).
- * A row: { attempt_id, place, sequence, item_id, response, acknowledged, refused, made_at }.
+ * A row: { attempt_id, owner, place, sequence, item_id, response, acknowledged, refused, made_at }.
  */
 
 const NAME = "exam-station-queue";
 const KEPT_MS = 3 * 24 * 3600 * 1000;
 const OPENING_MS = 4000;
+const WRITING_MS = 8000;
 
 /** Open the disk's store; a browser that neither opens nor refuses it is not waited for. */
 export async function openQueueStore() {
@@ -49,6 +50,13 @@ class QueueStore {
     return [...merged.values()];
   }
 
+  /** Find what belongs to one entry, whatever number its attempt had. */
+  async rowsOf(owner) {
+    const onDisk = await this.#ofDisk((disk) => disk.all());
+    const merged = new Map([...onDisk, ...this.memory.kept.values()].map((row) => [keyOf(row).join("/"), row]));
+    return [...merged.values()].filter((row) => row.owner === owner);
+  }
+
   async attemptIds() {
     const onDisk = await this.#ofDisk((disk) => disk.attemptIds());
     return [...new Set([...onDisk, ...this.memory.attemptIds()])];
@@ -89,6 +97,10 @@ class DiskStore {
     return this.#read((table) => table.getAll(rangeOf(attemptId)));
   }
 
+  all() {
+    return this.#read((table) => table.getAll());
+  }
+
   async attemptIds() {
     const keys = await this.#read((table) => table.getAllKeys());
     return [...new Set(keys.map((key) => key[0]))];
@@ -99,13 +111,15 @@ class DiskStore {
   }
 
   async forgetOld(now) {
-    const rows = await this.#read((table) => table.getAll());
+    const rows = await this.all();
     const old = rows.filter((row) => now - row.made_at > KEPT_MS);
     if (old.length) await this.#change((table) => old.forEach((row) => table.delete(keyOf(row))));
   }
 
+  /** A disk that neither takes nor refuses (dying, or the profile is held) must not hold up the sending. */
   #change(work) {
     return new Promise((resolve, reject) => {
+      setTimeout(() => reject(new Error("late")), WRITING_MS);
       const transaction = this.database.transaction("saves", "readwrite", { durability: "strict" });
       transaction.oncomplete = () => resolve();
       transaction.onabort = transaction.onerror = () => reject(transaction.error);
@@ -115,6 +129,7 @@ class DiskStore {
 
   #read(work) {
     return new Promise((resolve, reject) => {
+      setTimeout(() => reject(new Error("late")), WRITING_MS);
       const request = work(this.database.transaction("saves").objectStore("saves"));
       request.onsuccess = () => resolve(request.result);
       request.onerror = () => reject(request.error);

@@ -18,9 +18,10 @@ const BACKOFF_MS = [1000, 2000, 3500, 5000];
  * from a backup names what it has, and the rest is sent again.
  */
 export class Saving {
-  constructor(attemptId, store, { getView = () => null, onChange = () => {}, onReply = () => {}, onRestored = null } = {}) {
+  constructor(attemptId, store, { owner = "", getView = () => null, onChange = () => {}, onReply = () => {}, onRestored = null } = {}) {
     this.attemptId = attemptId;
     this.store = store;
+    this.owner = owner; // whose answers: outlives a restore, after which the attempt may have another number
     this.getView = getView;
     this.onChange = onChange;
     this.onReply = onReply;
@@ -39,12 +40,13 @@ export class Saving {
     this.refused = new Map(); // item id → sentence
     this.isStopped = false;
     this.blocked = ""; // code of a refusal that more tries will not mend
+    this.trouble = null; // { kind: "away" | "unwritten" | "blocked", since } while tries fail
   }
 
   /** Load what an earlier page left unsent, and try for a moment to send it. */
   async begin() {
     const rows = await this.store.rows(this.attemptId);
-    this.pending = rows.filter((row) => !row.acknowledged).sort(inOrder);
+    this.pending = rows.filter((row) => !row.acknowledged && (!this.owner || row.owner === this.owner)).sort(inOrder);
     if (this.pending.length) await Promise.race([this.flush(), pause(3000)]);
   }
 
@@ -53,22 +55,23 @@ export class Saving {
    *
    * `held` counts the station's saves by place. Of a place where it holds fewer than it had acknowledged, all go
    * out again. A place that it does not know was issued after the backup from which it was restored, and its
-   * number will be given out anew: those rows go on under the new place.
+   * number means nothing now: those rows go on under the new place. So do the rows of an attempt that was itself
+   * opened after the backup, and that the candidate has had to open once more.
    */
   async settle({ place, held }) {
-    const stored = await this.store.rows(this.attemptId);
+    const stored = await this.store.rowsOf(this.owner);
     const known = new Set(this.pending.map(identity));
     const rows = [...this.pending, ...stored.filter((row) => !known.has(identity(row)))].sort(inOrder);
-    const strange = rows.filter((row) => !(row.place in held));
-    const acknowledged = rows.filter((row) => row.acknowledged && !row.refused);
+    const strange = rows.filter((row) => row.attempt_id !== this.attemptId || !(row.place in held));
+    const acknowledged = rows.filter((row) => row.acknowledged && !row.refused && !strange.includes(row));
     const counted = new Map();
     for (const { place: one } of acknowledged) counted.set(one, (counted.get(one) || 0) + 1);
-    const lacking = acknowledged.filter((row) => row.place in held && counted.get(row.place) > held[row.place]);
+    const lacking = acknowledged.filter((row) => counted.get(row.place) > held[row.place]);
     this.place = place;
     this.sequence = Math.max(0, ...rows.filter((row) => row.place === place).map((row) => row.sequence));
     const moved = strange.map((row) => {
       this.sequence += 1;
-      return { ...row, place, sequence: this.sequence, acknowledged: false };
+      return { ...row, attempt_id: this.attemptId, place, sequence: this.sequence, acknowledged: false };
     });
     for (const row of lacking) row.acknowledged = false;
     this.pending = [...rows.filter((row) => !row.acknowledged && !strange.includes(row)), ...moved].sort(inOrder);
@@ -153,6 +156,12 @@ export class Saving {
     if (rows.length) this.#send(rows, { keepalive: true }).catch(() => {});
   }
 
+  /** What this PC holds of an item, newest first, as the station would list it. */
+  async versions(itemId) {
+    const rows = (await this.store.rows(this.attemptId)).filter((row) => row.item_id === itemId && !row.refused);
+    return rows.sort(inOrder).reverse().map(({ response, made_at }) => ({ response, saved_at: made_at }));
+  }
+
   get unsent() {
     return this.pending.length + this.drafts.size;
   }
@@ -174,6 +183,7 @@ export class Saving {
     this.sequence += 1;
     return {
       attempt_id: this.attemptId,
+      owner: this.owner,
       place: this.place,
       sequence: this.sequence,
       item_id: itemId,
@@ -215,7 +225,7 @@ export class Saving {
         await this.#send(rows);
         size = BATCH_SAVES;
       } catch (error) {
-        if (error instanceof Away || error.status === 429) return this.#failed("");
+        if (error instanceof Away || error.status === 429) return this.#failed("", error instanceof Away ? error.kind : "unwritten");
         if (rows.length > 1 && (error.status === 400 || error.status === 413)) size = 1;
         else if (error.status === 400 || error.status === 413) await this.#giveUp(rows[0], error.sentence);
         else if (error.code !== "place_unknown" || isRenewed || !(await this.#renewed())) return this.#failed(error.code);
@@ -230,9 +240,10 @@ export class Saving {
     return this.onRestored().then(() => true, () => false);
   }
 
-  #failed(code) {
+  #failed(code, kind = "blocked") {
     this.failures += 1;
     this.blocked = code;
+    this.trouble = { kind, since: this.trouble ? this.trouble.since : stationNow() };
   }
 
   #batch(size) {
@@ -264,6 +275,7 @@ export class Saving {
   async #acknowledge(rows, reply) {
     this.failures = 0;
     this.blocked = "";
+    this.trouble = null;
     const bySequence = new Map(rows.map((row) => [row.sequence, row]));
     const before = this.number;
     let isRestored = false;
@@ -305,7 +317,7 @@ export async function sendLeftovers(store) {
 }
 
 function identity(row) {
-  return `${row.place}/${row.sequence}`;
+  return `${row.attempt_id}/${row.place}/${row.sequence}`;
 }
 
 function inOrder(one, other) {
@@ -320,11 +332,11 @@ async function pack(text) {
   return new Response(new Blob([text]).stream().pipeThrough(new CompressionStream("gzip"))).blob();
 }
 
-/** After the receipt: bring what is left to the station, then forget the attempt on this PC. */
-export async function emptyQueue(store, attemptId) {
-  const saving = new Saving(attemptId, store);
+/** After the receipt: bring what is left to the station, and forget the attempt on this PC once a backup has it, too. */
+export async function emptyQueue(store, attemptId, { owner, isInBackup }) {
+  const saving = new Saving(attemptId, store, { owner });
   await saving.begin();
   saving.stop();
-  if (saving.unsent === 0) await saving.forget();
+  if (saving.unsent === 0 && isInBackup) await saving.forget();
   return saving.unsent;
 }

@@ -1,0 +1,35 @@
+"""The kinds of fault that a drill tries, in the order in which it does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from station.rehearsal.drill import kill, long_cut
+from station.rehearsal.drill.result import FaultResult
+
+
+class Run(Protocol):
+    """Tries one kind of fault so many times on a throw-away station in an empty folder; ends what it starts."""
+
+    def __call__(self, folder: Path, *, rounds: int, is_long: bool) -> FaultResult: ...
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A kind of fault: its name for people, what tries it, and how often in the short and the long form."""
+
+    zh: str
+    en: str
+    run: Run
+    short: int
+    long: int
+
+
+# kind → what tries it; a kind's name is that of its module.
+FAULTS: Mapping[str, Fault] = {
+    "kill": Fault("进程被强行结束", "process killed", kill.run, short=8, long=120),
+    "long_cut": Fault("长时间中断后补传", "a long cut, then all queues", long_cut.run, short=1, long=5),
+}

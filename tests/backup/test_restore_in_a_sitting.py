@@ -1,0 +1,179 @@
+"""The server dies in the middle of a sitting: another machine goes on from the backup, and no answer is lost."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from station.backup.recovery import make_recovery
+from station.config import load_config
+from station.rehearsal.ground import Ground
+from station.rehearsal.premises import Child
+from station.services import answering, journal
+from station.store import open_store
+from station.store.models import Attempt, Interruption, JournalEntry, Place, Revision, StationLife
+from sync.keys import load_signing_key
+from tests.backup.pages_on_pcs import PageOnPc, Room
+
+pytestmark = pytest.mark.slow
+
+
+def command(*words: object) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-m", "station", *map(str, words), "--json"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return answer
+
+
+def free_port() -> int:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        return int(holder.getsockname()[1])
+
+
+class Server:
+    """The room's server with its stick; candidates' PCs know one port, whichever machine answers there."""
+
+    def __init__(self, folder: Path, *, url: str = "", automatic: bool = False) -> None:
+        self.stick = folder / "stick"
+        self.stick.mkdir(parents=True)
+        self.port = free_port()
+        settings = {"candidate_listener.port": self.port, "store.url": url}
+        if automatic:
+            settings["backup.folder"] = str(self.stick)
+        self.ground = Ground.make(folder / "first", candidates=6, items=10, settings=settings)
+        config = self.ground.config
+        self.code = make_recovery(config.keys, load_signing_key(config.keys / "station.pem").public_key())
+        self.pages = [PageOnPc(self.port, one, self.ground.items) for one in self.ground.candidates]
+
+    def serve(self, home: Path | None = None) -> Child:
+        where = home or self.ground.config.home
+        child = self.ground.premises.start(f"serve-{where.name}", ["station", "serve", str(where)])
+        child.ports(1)
+        return child
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
+    url = str(request.getfixturevalue("postgresql_database")) if request.param == "postgresql" else ""
+    built = Server(tmp_path, url=url)
+    yield built
+    built.ground.close()
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> Iterator[Server]:
+    """A server that makes its backups by itself."""
+    built = Server(tmp_path, automatic=True)
+    yield built
+    built.ground.close()
+
+
+def check_nothing_is_lost(home: Path, pages: list[PageOnPc]) -> None:
+    config = load_config(home)
+    store = open_store(config.store_url, config.folder)
+    with store.reading() as db:
+        assert journal.first_broken_entry(db) is None
+        for page in pages:
+            attempt_id = page.seated.attempt_id
+            assert answering.check_chain(db, attempt_id) is None
+            held = {
+                (row.place, row.sequence): (row.item_id, json.loads(row.response), row.is_late)
+                for row in db.scalars(select(Revision).where(Revision.attempt_id == attempt_id))
+            }
+            wanted = {
+                (row["place"], row["sequence"]): (row["item_id"], row["response"], False) for row in page.acknowledged
+            }
+            assert wanted.items() <= held.items()
+            newest = {row["item_id"]: row["response"] for row in page.rows}
+            current = answering.current_answers(db, attempt_id)
+            assert {item: json.loads(text) for item, text in current.items()} == newest
+    store.close()
+
+
+def test_answers_acknowledged_after_the_backup_come_from_the_pages_and_nothing_is_lost(
+    server: Server, tmp_path: Path
+) -> None:
+    first = server.serve()
+    with Room(server.pages) as room:
+        room.wait_for(60)
+        before = room.acknowledged()
+        made = command("backup", server.ground.config.home, server.stick)
+        assert room.acknowledged() > before, "saves go on while the backup is made"
+        assert (made["is_sound"], made["broken"], made["missing"]) == (True, [], [])
+        assert made["attempts"] == 6
+        room.wait_for(30)
+        server.pages[0].reload()  # a place of which the backup knows nothing
+        room.wait_for(30)
+        first.process.kill()
+        time.sleep(1)
+    assert sum(len(page.acknowledged) for page in server.pages) > made["revisions"] + 50
+    config = server.ground.config
+    (config.home / "data").rename(config.home / "broken disk")
+    old_places = {row["place"] for page in server.pages for row in page.rows}
+    second = tmp_path / "second"
+    words = ["--database", "sqlite"] if config.store.url else []
+    restored = command("restore", server.stick, second, "--code", server.code, *words)
+    print(f"restore took {restored['seconds']} s")
+    assert restored["revisions"] == made["revisions"]
+    server.serve(second)
+    for page in reversed(server.pages):
+        page.settle()
+    check_nothing_is_lost(second, server.pages)
+    assert server.pages[0].place not in old_places
+    store = open_store(load_config(second).store_url, second)
+    with store.reading() as db:
+        for page in server.pages:
+            places = set(db.scalars(select(Place.id).where(Place.attempt_id == page.seated.attempt_id)))
+            assert page.place in places
+            assert places & old_places == {page.seated.place}, "no other page's place was given out anew"
+        events = db.scalars(select(JournalEntry.event)).all()
+        assert "station_restored" in events
+    store.close()
+
+
+def test_the_outage_counts_from_the_old_servers_last_sign_of_life_and_not_from_the_backup(
+    watched: Server, tmp_path: Path
+) -> None:
+    first = watched.serve()
+    second = tmp_path / "second"
+    with Room(watched.pages) as room:
+        until = time.monotonic() + 60
+        while not list(watched.stick.glob("*/snapshot-*.json")):
+            assert time.monotonic() < until, "the start of the sitting is backed up at once"
+            time.sleep(0.2)
+        room.wait_for(1)
+        time.sleep(12)  # the sign of life is at least once written anew after the backup
+        first.process.kill()
+    restored = command("restore", watched.stick, second, "--code", watched.code)
+    watched.serve(second)
+    for page in watched.pages:
+        page.settle()
+    check_nothing_is_lost(second, watched.pages)
+    store = open_store(load_config(second).store_url, second)
+    with store.reading() as db:
+        life = db.get_one(StationLife, 1)
+        assert life.restored_from is not None
+        assert life.restored_to is not None
+        assert restored["last_alive_at"] == life.restored_to.isoformat()
+        assert life.restored_to - life.restored_from > timedelta(seconds=5)
+        outage = db.scalars(select(Interruption)).one()
+        assert (outage.kind, outage.began_at) == ("outage", life.restored_to)
+        assert outage.ended_at is not None, "shorter than the limit: given back, and the sitting goes on"
+        given_back = outage.ended_at - outage.began_at
+        for attempt in db.scalars(select(Attempt)):
+            deadline = watched.ground.started_at + timedelta(minutes=600) + given_back
+            assert abs(attempt.deadline_at - deadline) <= timedelta(seconds=1)
+    store.close()
