@@ -60,7 +60,8 @@ async function askStation() {
     changed = answer.changed;
     if (!answer.unchanged) {
       if (answer.events.length) {
-        board.events = [...answer.events, ...board.events].slice(0, 300);
+        const isRestored = answer.events[0].number <= since; // a journal that goes on from a backup
+        board.events = (isRestored ? answer.events : [...answer.events, ...board.events]).slice(0, 300);
         renderEvents(board);
       }
       board.state = answer;

@@ -291,8 +291,11 @@ def _later(db: Session, sitting: Sitting) -> list[LaterSitting]:
 
 
 def _events(db: Session, sitting_id: int, since: int) -> list[JournalEntry]:
-    """Take the newest events of this sitting and of the station as a whole."""
-    return list(
+    """Take the newest events of this sitting and of the station as a whole.
+
+    A board that knows more than the journal holds is one of before a restore: it gets everything anew.
+    """
+    found = list(
         db.scalars(
             select(JournalEntry)
             .where(
@@ -303,3 +306,6 @@ def _events(db: Session, sitting_id: int, since: int) -> list[JournalEntry]:
             .limit(NEWEST_EVENTS)
         )
     )
+    if since and not found and since > (db.scalar(select(func.max(JournalEntry.number))) or 0):
+        return _events(db, sitting_id, 0)
+    return found

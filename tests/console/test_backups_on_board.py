@@ -54,3 +54,15 @@ def test_a_station_without_automatic_backups_says_so(tmp_path: Path) -> None:
         made(room, same_disk=False)
         assert lines(one.board(room.theory)) == [("备份 14:00，未设置自动备份", "warn")]
     room.close()
+
+
+def test_a_board_of_before_a_restore_gets_the_journal_anew(tmp_path: Path) -> None:
+    room = build_room(tmp_path)
+    made(room, same_disk=False)
+    with served_staff_app(room) as address:
+        one = Console(address)
+        one.log_in("invigilator")
+        events = one.board(room.theory)["events"]
+        assert one.board(room.theory, since=events[0]["number"])["events"] == []
+        assert one.board(room.theory, since=events[0]["number"] + 40)["events"] == events
+    room.close()
