@@ -200,6 +200,12 @@ def _add_paper(app: Flask, edge: Edge, shelf: PaperShelf) -> None:
 
 
 def _add_files(app: Flask, edge: Edge, shelf: PaperShelf) -> None:
+    @app.get("/api/files/room")
+    @candidate_only(edge)
+    def is_there_room(db: Session, login: CandidateLogin, at: datetime) -> Response:
+        """Say whether a file would be taken, before it is sent: while it comes it lies on a disk, too."""
+        return json_response({"room": edge.disk.takes_file(request.args.get("size", 0, type=int))})
+
     @app.post("/api/files")
     @guard("candidate")
     def take_file() -> Response:

@@ -73,9 +73,13 @@ class DiskWatch:
         """Measure now; `free` is what answers can use."""
         return Disk(self._bare() + self._ballast.held, str(self._folder), self.limits)
 
+    def takes_file(self, length: int | None) -> bool:
+        """Say whether a file would leave the floor free: answers come first."""
+        return self._bare() - (length or 0) >= self.limits.floor
+
     def check_takes_file(self, length: int | None) -> None:
-        """Refuse a file that would leave less than the floor: answers come first."""
-        if self._bare() - (length or 0) < self.limits.floor:
+        """Refuse a file for which there is no room."""
+        if not self.takes_file(length):
             raise Unsound(NO_SPACE_FOR_FILES)
 
     @property

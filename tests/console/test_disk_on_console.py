@@ -58,12 +58,18 @@ def test_before_the_start_the_board_says_that_space_is_tight_and_afterwards_only
     chief.act(f"/api/sittings/{tight.theory}/accept_tight_disk")
     start(chief, tight)
     assert alarms(chief, tight) == []
-    assert chief.board(tight.theory)["status"][0]["level"] == "warn"
+    assert line_of(chief, tight)["level"] == "warn"
 
 
 def alarms(console: Console, room: BuiltRoom) -> list[tuple[str, str]]:
     found = console.board(room.theory)["alarms"]
     return [(one["code"], one["level"]) for one in found if one["code"] != "seats_not_opened"]
+
+
+def line_of(console: Console, room: BuiltRoom) -> dict[str, str]:
+    """What the foot of the board says of the disk."""
+    (line,) = [one for one in console.board(room.theory)["status"] if one["code"] == "disk"]
+    return line
 
 
 def test_on_a_roomy_disk_nobody_is_asked(room: BuiltRoom, console: Callable[[str], Console]):
@@ -73,7 +79,7 @@ def test_on_a_roomy_disk_nobody_is_asked(room: BuiltRoom, console: Callable[[str
     invigilator.act(f"/api/sittings/{room.theory}/open_admission")
     assert invigilator.board(room.theory)["disk_to_confirm"] is None
     assert start(invigilator, room).status_code == 200
-    (line,) = [one for one in invigilator.board(room.theory)["status"] if one["code"] == "disk"]
+    line = line_of(invigilator, room)
     assert (line["level"], line["text"][:4]) == ("ok", "磁盘空闲")
 
 

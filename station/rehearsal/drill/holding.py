@@ -21,6 +21,7 @@ from station.rehearsal.drill.machine import this_machine
 from station.rehearsal.drill.outcome import Outcome
 from station.rehearsal.drill.report import report_page
 from station.rehearsal.drill.result import FaultResult
+from station.rehearsal.drill.times import machine_load
 from station.rehearsal.premises import FOLDER_TAKEN
 from station.store.sole_use import LOCK_NAME, take_folder
 
@@ -119,6 +120,7 @@ def _try(kind: str, fault: Fault, folder: Path, *, is_long: bool) -> FaultResult
 
 def _keep(outcome: Outcome, result: FaultResult) -> FaultResult:
     outcome.results.append(result)
+    outcome.load = max(outcome.load, machine_load())
     return result
 
 
@@ -164,6 +166,10 @@ def _say_end(outcome: Outcome, place: Path) -> None:
         f"{len(outcome.tried)} kinds of fault, {outcome.rounds} rounds; {outcome.saves_acked} saves acknowledged, "
         f"{outcome.acked_lost} lost; {outcome.chain_broken} chains broken; {outcome.seconds:.0f} s"
     )
+    if outcome.is_machine_busy:
+        click.echo(
+            "演练时本机另有繁忙的程序，恢复时间仅供参考。 The machine was busy otherwise: times were not judged."
+        )
     if outcome.is_good:
         click.echo("全部通过。All is well.")
     elif outcome.tried:

@@ -61,7 +61,7 @@ def cut_one_seat(on: Stage, seat: int, *, off_s: float) -> None:
     _wait_for(open_load, 1)
     on.network.pull_cable(seat)
     queued = on.start_load("queue", seat, own[1::2], mode="queue", queued=200, batch=50, persists=True, seconds=off_s)
-    cut_off, acked = _sit_out([open_load, queued], off_s)
+    cut_off, acked = sit_out([open_load, queued], off_s)
     on.network.plug_in(seat)
     on.took(_recovery_s([open_load, queued], acked))
     on.check(cut_off, "拔线期间仍有保存被确认。", "Saves were acknowledged over a cable that was pulled.")
@@ -95,7 +95,7 @@ def turn_switch_off(on: Stage, *, off_s: float) -> None:
     for load in loads:
         _wait_for(load, 1)
     on.network.switch_off()
-    cut_off, acked = _sit_out(loads, off_s)
+    cut_off, acked = sit_out(loads, off_s)
     on.network.switch_on()
     recovery_s = _recovery_s(loads, acked)
     on.took(recovery_s)
@@ -142,21 +142,21 @@ def spoil_cables(on: Stage, *, saves: int) -> None:
     )
 
 
-def _wait_for(load: Load, acked: int) -> None:
-    until = time.monotonic() + _GIVE_UP_S
-    while load.acked() < acked:
-        if time.monotonic() > until:
-            raise Unsound(NOT_SERVING, seconds=round(_GIVE_UP_S), log=load.child.log)
-        time.sleep(_LOOK_S)
-
-
-def _sit_out(loads: Sequence[Load], off_s: float) -> tuple[bool, list[int]]:
+def sit_out(loads: Sequence[Load], off_s: float) -> tuple[bool, list[int]]:
     """Wait while the line is cut; say whether it really was, and how much each load has saved so far."""
     time.sleep(0.5)  # what was under way
     before = [load.acked() for load in loads]
     time.sleep(off_s - 0.5)
     after = [load.acked() for load in loads]
     return after == before, after
+
+
+def _wait_for(load: Load, acked: int) -> None:
+    until = time.monotonic() + _GIVE_UP_S
+    while load.acked() < acked:
+        if time.monotonic() > until:
+            raise Unsound(NOT_SERVING, seconds=round(_GIVE_UP_S), log=load.child.log)
+        time.sleep(_LOOK_S)
 
 
 def _recovery_s(loads: Sequence[Load], acked: Sequence[int]) -> float:

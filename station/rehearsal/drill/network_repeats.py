@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from urllib.parse import urlencode
 from sqlalchemy import func, select
 
 from station.rehearsal.drill.network_stage import Stage
-from station.rehearsal.drill.repeater import Habits
+from station.rehearsal.drill.repeater import Habits, Repeater
 from station.rehearsal.ground import Seated
 from station.rehearsal.line import AnswerRefused, Line
 from station.rehearsal.load import item_of, response_of
@@ -54,8 +55,8 @@ def repeat_requests(on: Stage, *, seed: int = 0) -> None:
 
 def replay_and_contradict(on: Stage) -> None:
     """Send an old save again as it was, then under the same identity with another answer (design §13.1)."""
-    with on.line_from(_SEAT) as way:
-        page = _Page.at(on, Line(*way.address))
+    with on.line_from(_SEAT) as way, ExitStack() as held:
+        page = _Page.at(on, _line(held, way))
         first = page.save(1, 2, 3)
         again = page.send(page.written(1))
         on.check(
@@ -79,8 +80,8 @@ def replay_and_contradict(on: Stage) -> None:
 
 def open_two_pages(on: Stage) -> None:
     """Let one candidate answer on two pages of a PC, then on a second PC: the older page is told, nothing is lost."""
-    with on.line_from(_SEAT) as way, on.line_from(_OTHER_SEAT) as other_way:
-        line = Line(*way.address)
+    with on.line_from(_SEAT) as way, on.line_from(_OTHER_SEAT) as other_way, ExitStack() as held:
+        line = _line(held, way)
         older = _Page.at(on, line)
         older.save(1, 2)
         newer = older.once_more()
@@ -90,7 +91,7 @@ def open_two_pages(on: Stage) -> None:
             "旧页面没有得知已在另一页面继续。",
             "The older page was not told of the newer one.",
         )
-        elsewhere = _Page.at(on, Line(*other_way.address))
+        elsewhere = _Page.at(on, _line(held, other_way))
         elsewhere.save(1)
         on.check(
             _refusal_of(line) == "logged_in_elsewhere",
@@ -113,8 +114,8 @@ def repeat_uploads(on: Stage) -> None:
     """Break an upload off in the middle, send the file whole, and send it once more: it lies there once."""
     folder = on.ground.config.folder / "uploads"
     content = ("方案" * 40_000).encode()
-    with on.line_from(_SEAT) as way:
-        page = _Page.at(on, Line(*way.address))
+    with on.line_from(_SEAT) as way, ExitStack() as held:
+        page = _Page.at(on, _line(held, way))
         query = {"attempt_id": page.one.attempt_id, **_FILE}
         with on.connect(_SEAT) as broken:
             broken.sendall(page.upload_head(query, len(content)) + content[: len(content) // 2])
@@ -170,6 +171,12 @@ class _Page:
             f"Cookie: {self.line.cookies}\r\n"
             f"Content-Type: application/octet-stream\r\nContent-Length: {length}\r\n\r\n"
         ).encode()
+
+
+def _line(held: ExitStack, way: Repeater) -> Line:
+    line = Line(*way.address)
+    held.callback(line.drop)
+    return line
 
 
 def _refusal_of(line: Line) -> str:

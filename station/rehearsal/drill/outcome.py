@@ -10,17 +10,22 @@ from typing import Any
 from station import __version__
 from station.rehearsal.drill.machine import Machine
 from station.rehearsal.drill.result import FaultResult
+from station.rehearsal.drill.times import BUSY
 
 
 @dataclass
 class Outcome:
-    """Results in the order of the faults. `began_at` is aware, in the machine's own zone."""
+    """Results in the order of the faults. `began_at` is aware, in the machine's own zone.
+
+    `load`: the most programs a core that were seen; above `times.BUSY` recovery times were told, not judged.
+    """
 
     machine: Machine
     began_at: datetime
     is_long: bool
     results: list[FaultResult] = field(default_factory=list)
     seconds: float = 0.0
+    load: float = 0.0
 
     @property
     def tried(self) -> Sequence[FaultResult]:
@@ -30,6 +35,10 @@ class Outcome:
     def is_good(self) -> bool:
         """Say whether something was tried and all of it held."""
         return bool(self.tried) and all(one.is_good for one in self.results)
+
+    @property
+    def is_machine_busy(self) -> bool:
+        return self.load > BUSY
 
     @property
     def saves_acked(self) -> int:
@@ -61,6 +70,7 @@ class Outcome:
             "rounds_of": {one.kind: one.rounds for one in self.tried},
             "not_run": {one.kind: one.not_run for one in self.results if one.not_run},
             "wrong": [f"{one.kind}: {text}" for one in self.results for text in one.wrong],
+            "load": round(self.load, 1),
             "seconds": round(self.seconds, 1),
             "version": __version__,
         }

@@ -22,8 +22,6 @@ NOT_SERVING = problem(
     "The station of the drill acknowledged no save within {seconds} s. Its log: {log}",
 )
 
-# What a fault may take until saves are acknowledged again (measured from the restart).
-SERVING_WITHIN_S = 5.0
 _GIVE_UP_S = 60.0
 _LOOK_S = 0.01
 

@@ -61,7 +61,7 @@ def report_page(outcome: Outcome, names: Mapping[str, Bilingual]) -> str:
 </tr></thead>
 <tbody>{rows}</tbody>
 </table>
-<p>“已确认保存”指考生机收到考站“已保存”答复的次数，逐条与演练后数据库中的记录核对；“恢复最长”指故障解除到下一次保存成功的最长时间。
+{_busy(outcome)}<p>“已确认保存”指考生机收到考站“已保存”答复的次数，逐条与演练后数据库中的记录核对；“恢复最长”指故障解除到下一次保存成功的最长时间。
 演练在临时考站上进行，没有使用任何真实考试的数据。
 <span class="en" lang="en">Every save that was acknowledged was looked up in the store afterwards.
 Recovery runs from the end of the fault to the next acknowledged save, worst case.
@@ -86,6 +86,15 @@ def _verdict(outcome: Outcome) -> str:
         f"断链 {outcome.chain_broken}</span>"
         f'<span class="en" lang="en">{en}; {len(outcome.tried)} kinds of fault, {outcome.rounds} rounds, '
         f"{outcome.saves_acked} saves acknowledged, {outcome.chain_broken} chains broken</span></div>"
+    )
+
+
+def _busy(outcome: Outcome) -> str:
+    if not outcome.is_machine_busy:
+        return ""
+    return (
+        f'<p class="wrong">演练时本机另有繁忙的程序（每核 {outcome.load:.1f} 个），恢复时间仅供参考。'
+        '<span class="en" lang="en">The machine was busy otherwise: recovery times were not judged.</span></p>'
     )
 
 

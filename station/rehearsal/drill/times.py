@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from statistics import median
 
+import psutil
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -13,12 +16,35 @@ from station.domain.sitting import interrupted_s
 from station.rehearsal.ground import Ground
 from station.store.models import Attempt, Extension, Interruption
 
+# What a restart may take until saves are acknowledged again.
+SERVING_WITHIN_S = 5.0
+# From so many programs a core on (`machine_load`), times are told and not judged.
+BUSY = 2.5
 # `alive_at` is written each second; so much more a busy machine may need for it.
 RESOLUTION_S = 2.0
 # Deadlines are kept in whole milliseconds.
 _ROUNDING = timedelta(milliseconds=5)
 
 Stretch = tuple[datetime, datetime]
+
+
+def machine_load() -> float:
+    """Say how many programs have wanted each core during the last minute; the drill itself makes about 1."""
+    return psutil.getloadavg()[0] / (os.cpu_count() or 1)
+
+
+def check_recoveries(seconds: Sequence[float], *, patience: float = 1.0) -> list[str]:
+    """Serving again within 5 s: most restarts must be. A single slow one may be the machine's; the worst is told.
+
+    Not judged while the machine is busy with something else: then the figure says nothing about the station.
+    """
+    slow = [one for one in seconds if one > SERVING_WITHIN_S * patience]
+    if median(seconds) <= SERVING_WITHIN_S * patience or machine_load() > BUSY:
+        return []
+    return [
+        f"{len(seconds)} 次恢复中 {len(slow)} 次超过 {SERVING_WITHIN_S:.0f} 秒，最长 {max(seconds):.1f} 秒。 "
+        f"{len(slow)} of {len(seconds)} restarts took more than {SERVING_WITHIN_S:.0f} s to serve again."
+    ]
 
 
 def closed_interruptions(db: Session) -> list[Stretch]:

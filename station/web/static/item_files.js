@@ -1,8 +1,10 @@
+import { ask, Refusal } from "./api.js";
 import { el, setText, sign } from "./dom.js";
 import { NOTHING, recordOf, recordResponse } from "./responses.js";
 import { clockTime, fileSize, say } from "./say.js";
 
 const RETRY_MS = 5000;
+const FULL_RETRY_MS = 30000;
 
 /** Files to hand in: one box each, with what is wanted said before, progress, and what the station has. */
 export function fileFields({ item, attemptId, uploads, record }) {
@@ -110,9 +112,20 @@ class FileBox {
     }
   }
 
+  /** Ask first: a large file that is sent in vain fills the server's disk for a while, and the network. */
   #upload(file) {
     this.cancel();
     this.#refuse("");
+    const running = (this.running = { request: null, retry: null });
+    this.stop.hidden = false;
+    const goOn = (next) => this.running === running && next();
+    ask(`/api/files/room?size=${file.size}`).then(
+      (answer) => goOn(() => (answer.room ? this.#send(file) : this.#full(file))),
+      (error) => goOn(() => (error instanceof Refusal ? this.#send(file) : this.#away(file))),
+    );
+  }
+
+  #send(file) {
     const query = new URLSearchParams({ attempt_id: this.attemptId, item_id: this.itemId, part: this.wanted.id, name: file.name });
     const request = new XMLHttpRequest();
     this.running = { request, retry: null };
@@ -143,9 +156,19 @@ class FileBox {
       this.#ended();
       this.#draw();
       this.#refuse(answer.error.sentence);
+    } else if (answer.error?.code === "no_space_for_files") {
+      this.#full(file);
     } else {
       this.#away(file);
     }
+  }
+
+  #full(file) {
+    this.progress.hidden = true;
+    this.#draw();
+    this.#refuse(say("服务器磁盘空间不足，文件还没有上传；答案照常保存。请举手报告监考员，不要移动原文件，腾出空间后会自动上传。",
+      "The server's disk is nearly full, so the file is not uploaded yet; answers are saved as before. Raise your hand and leave the file where it is: it goes out by itself once there is room."));
+    this.running = { request: null, retry: setTimeout(() => this.#upload(file), FULL_RETRY_MS) };
   }
 
   #away(file) {
