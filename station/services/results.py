@@ -24,6 +24,7 @@ from station.store.models import (
     JournalEntry,
     Mark,
     Paper,
+    Place,
     Revision,
     Room,
     SaveConflict,
@@ -85,6 +86,10 @@ def result_document(db: Session, sitting_id: int, *, station_version: str) -> di
         "interruptions": _rows(db, select(Interruption).where(Interruption.sitting_id == sitting_id)),
         "seat_moves": _rows(
             db, select(SeatMove).join(Entry, Entry.id == SeatMove.entry_id).where(Entry.sitting_id == sitting_id)
+        ),
+        "pcs_lost": _rows(
+            db,
+            select(Place).where(Place.attempt_id.in_(attempt_ids), Place.last_act_at.is_not(None)).order_by(Place.id),
         ),
         "incidents": _rows(db, select(Incident).where(Incident.sitting_id == sitting_id)),
         "save_conflicts": _rows(db, select(SaveConflict).where(SaveConflict.attempt_id.in_(attempt_ids))),

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from station.services import invigilation
+from station.services.results import result_document
 from station.store.models import Attempt, Extension, Incident, JournalEntry, SeatMove, StationLife
 from tests.building import BuiltRoom, build_room
 from tests.console.pcs import ANSWER, Pc
@@ -163,6 +164,8 @@ def test_r_day_7_move_and_times_stand_in_the_room_record_and_in_the_journal(room
         assert (incident.kind, incident.recorded_by) == ("equipment", room.staff["invigilator"])
         assert db.scalars(select(SeatMove.reason)).one() == "主机冒烟"
         assert "pc_came_back" in set(db.scalars(select(JournalEntry.event)))
+        (lost,) = result_document(db, room.theory, station_version="test")["pcs_lost"]
+    assert (lost["last_act_at"][11:19], lost["opened_at"][11:19]) == ("06:31:07", "06:33:07")
 
 
 def test_r_day_8_a_new_boot_of_the_same_pc_counts_as_well_and_the_station_records_it(room, pc, console):
