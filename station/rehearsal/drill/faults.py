@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from station.rehearsal.drill import kill, long_cut, network, scheduler
+from station.rehearsal.drill import clock, kill, long_cut, network, scheduler
 from station.rehearsal.drill.result import FaultResult
 
 
@@ -32,6 +32,7 @@ class Fault:
 FAULTS: Mapping[str, Fault] = {
     "kill": Fault("进程被强行结束", "process killed", kill.run, short=8, long=120),
     "long_cut": Fault("长时间中断后补传", "a long cut, then all queues", long_cut.run, short=1, long=5),
+    "clock": Fault("时钟跳动", "the clock moves", clock.run, short=1, long=10),
     "scheduler": Fault("重启跨越截止时间", "restarts over a deadline", scheduler.run, short=1, long=10),
     "network": Fault("网络故障", "network faults", network.run, short=1, long=10),
 }
