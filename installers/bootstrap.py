@@ -190,6 +190,7 @@ def missing_debian_packages() -> list[str]:
         "fonts-noto-cjk": has_chinese_font(),
         "libnss3": any(Path("/usr/lib").glob("*/libnss3.so")),  # for Chromium 109
         "libatomic1": any(Path("/usr/lib").glob("*/libatomic.so.1")),  # for Playwright's own program
+        "strace": shutil.which("strace") is not None,  # a disk that fails
         "npm": shutil.which("npm") is not None,  # brings Chromium 109
         "iproute2": shutil.which("ip") is not None or Path("/sbin/ip").exists(),
     }

@@ -12,14 +12,16 @@ from pathlib import Path
 from sqlalchemy import select
 
 from station.backup.recovery import make_recovery
-from station.bootstrap import IDENTITY, SIGNING_KEY, WEB_SECRET, open_prepared_store
+from station.bootstrap import IDENTITY, SIGNING_KEY, WEB_SECRET, disk_limits, open_prepared_store
 from station.clock import Clock
 from station.config import CONFIG_NAME, Config, load_config
+from station.domain.disk_budget import Space
 from station.domain.staff import ROLE_NAMES, Role
 from station.errors import Refused, problem
-from station.services import answering, journal, staffing
+from station.services import answering, disk_space, journal, staffing
 from station.store import migrations
 from station.store.models import Attempt
+from station.web.disk_watch import DiskWatch
 from sync.errors import SyncError
 from sync.keys import (
     fingerprint,
@@ -148,7 +150,7 @@ def next_steps(made: MadeStation) -> list[str]:
 
 
 def examine(config: Config) -> list[tuple[str, bool, str]]:
-    """Check keys, schema, journal and attempts; gives (what, in order, sentence) each."""
+    """Check keys, schema, journal, attempts and disk; gives (what, in order, sentence) each."""
     findings: list[tuple[str, bool, str]] = []
     for name in (SIGNING_KEY, IDENTITY, WEB_SECRET):
         present = (config.keys / name).is_file()
@@ -166,6 +168,8 @@ def examine(config: Config) -> list[tuple[str, bool, str]]:
         attempts = db.scalars(select(Attempt.id)).all()
         bad = [one for one in attempts if answering.check_chain(db, one) is not None]
         findings.append(("attempts", not bad, f"{len(attempts)} ok" if not bad else f"断链 broken: {bad}"))
+        zh, en, space = disk_space.say_budget(db, DiskWatch(config.folder, disk_limits(config)).disk())
+        findings.append(("disk", space is not Space.SHORT, f"{zh} {en}"))
     store.close()
     return findings
 

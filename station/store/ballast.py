@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 
 _BLOCK = 2**20
+# In small parts, so that no answer's flush waits long behind this one.
+_FLUSHED_AT_ONCE = 4 * 2**20
 _NAME = "ballast.bin"
 
 
@@ -35,8 +37,9 @@ class Ballast:
                 left = self.size
                 while left > 0:
                     left -= stream.write(block[:left])
-                stream.flush()
-                os.fsync(stream.fileno())
+                    if left % _FLUSHED_AT_ONCE == 0 or left <= 0:
+                        stream.flush()
+                        os.fsync(stream.fileno())
         except OSError:
             self.release()
             raise

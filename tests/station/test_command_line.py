@@ -166,7 +166,9 @@ def test_accounts_are_added_and_passwords_reset(home: Path):
 
 
 def test_doctor_finds_a_station_in_order_and_a_journal_that_was_touched(home: Path):
-    assert run("doctor", home).exit_code == 0
+    sound = run("doctor", home)
+    assert sound.exit_code == 0
+    assert "✓ disk" in sound.output
     store = open_store(f"sqlite:///{home / 'data' / 'station.db'}", home)
     with store.transaction() as db:
         db.scalars(select(JournalEntry).where(JournalEntry.number == 2)).one().details = "{}"
