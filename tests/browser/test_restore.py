@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,11 +16,13 @@ from sqlalchemy import select
 
 from station.backup.recovery import make_recovery
 from station.config import load_config
-from station.services import answering, journal
+from station.services import answering, backing_up, journal
 from station.store import open_store
-from station.store.models import Attempt, Candidate, Entry
+from station.store.models import Attempt, Candidate, Entry, StationLife
 from sync.keys import load_signing_key
 from tests.browser.day import ConsolePc, Pc, prepare_day
+from tests.browser.pages import CandidatePc, wait_for_answer
+from tests.web.seating import SeatedRoom
 
 pytestmark = pytest.mark.browser
 
@@ -128,3 +132,50 @@ def test_two_candidates_lose_nothing_when_another_machine_takes_over(tmp_path: P
         assert early.errors == late.errors == []
     finally:
         day.stop()
+
+
+def test_the_pc_keeps_a_collected_attempt_until_a_backup_has_it_too(room: SeatedRoom, pc: CandidatePc) -> None:
+    room.hang_up()
+    room.edge = replace(room.edge, has_backups=True)
+    room.listen()
+    pc.item("c1").get_by_text("选项B").click()
+    wait_for_answer(room, "c1", {"base": {"identifier": "B"}})
+    room.clock.move(minutes=61)
+    with room.store.transaction() as db:
+        assert answering.collect_due(db, at=room.clock.now()) == 1
+    expect(pc.page.locator("main")).to_contain_text("已收卷")
+    pc.page.wait_for_timeout(5000)
+    assert rows_on(pc) > 0, "the server's disk is still the only other place"
+    at = room.clock.now()
+    with room.store.transaction() as db:
+        db.add(StationLife(id=1, alive_at=at, started_at=at))
+        db.flush()
+        backing_up.note_made(
+            db,
+            number=1,
+            folder="E:/",
+            began_at=at + timedelta(seconds=1),
+            flaws=[],
+            is_on_same_disk=False,
+            by_hand=False,
+            at=at,
+        )
+    until = time.monotonic() + 15
+    while rows_on(pc):
+        assert time.monotonic() < until
+        pc.page.wait_for_timeout(300)
+
+
+def rows_on(pc: CandidatePc) -> int:
+    """Count what lies in this PC's queue."""
+    return int(
+        pc.page.evaluate(
+            """() => new Promise((resolve) => {
+                const opened = indexedDB.open("exam-station-queue");
+                opened.onsuccess = () => {
+                    const count = opened.result.transaction("saves").objectStore("saves").count();
+                    count.onsuccess = () => resolve(count.result);
+                };
+            })"""
+        )
+    )
