@@ -116,7 +116,7 @@ def run(folder: Path, *, rounds: int, is_long: bool, patience: float = 1.0) -> F
         notes=(
             (
                 f"时钟变动 {moves * 2} 次；截止时间、保存时间逐一核对；重启后应等待校准时间，不自动继续",
-                f"{moves * 2} moves; deadlines and times of saves compared each time; a restart must wait to be set right",
+                f"{moves * 2} moves; deadlines and times of saves compared each time; a restart must wait for a person",
             ),
         ),
         wrong=(*wrong, *proof.wrong, *check_recoveries([recovery_s], patience=patience)),

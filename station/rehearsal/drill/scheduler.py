@@ -96,7 +96,7 @@ def run(folder: Path, *, rounds: int, is_long: bool, patience: float = 1.0) -> F
         notes=(
             (
                 f"重启 {len(recoveries_s)} 次；最晚在截止后 {late_s:.1f} 秒收卷（每秒检查一次）",
-                f"{len(recoveries_s)} restarts; collected at most {late_s:.1f} s after the deadline (looked at each second)",
+                f"{len(recoveries_s)} restarts; collected within {late_s:.1f} s of the deadline (a look each second)",
             ),
         ),
         wrong=tuple(wrong),
