@@ -74,6 +74,14 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.fixture
+def on_a_file(tmp_path: Path) -> Iterator[Server]:
+    """A server with a SQLite file."""
+    built = Server(tmp_path)
+    yield built
+    built.ground.close()
+
+
+@pytest.fixture
 def watched(tmp_path: Path) -> Iterator[Server]:
     """A server that makes its backups by itself."""
     built = Server(tmp_path, automatic=True)
@@ -177,3 +185,32 @@ def test_the_outage_counts_from_the_old_servers_last_sign_of_life_and_not_from_t
             deadline = watched.ground.started_at + timedelta(minutes=600) + given_back
             assert abs(attempt.deadline_at - deadline) <= timedelta(seconds=1)
     store.close()
+
+
+@pytest.mark.postgresql
+def test_a_backup_of_a_file_goes_on_in_postgresql_and_refuses_a_database_that_is_in_use(
+    on_a_file: Server, postgresql_database: str, tmp_path: Path
+) -> None:
+    server = on_a_file
+    first = server.serve()
+    with Room(server.pages) as room:
+        room.wait_for(30)
+        command("backup", server.ground.config.home, server.stick)
+        room.wait_for(20)
+        first.process.kill()
+    second = tmp_path / "second"
+    words = ["restore", server.stick, second, "--code", server.code, "--database", postgresql_database]
+    command(*words)
+    assert load_config(second).store.url == postgresql_database
+    server.serve(second)
+    for page in server.pages:
+        page.settle()
+    with Room(server.pages) as room:  # new rows find numbers of their own
+        room.wait_for(30)
+    check_nothing_is_lost(second, server.pages)
+    words[2] = tmp_path / "third"
+    again = subprocess.run(
+        [sys.executable, "-m", "station", *map(str, words)], capture_output=True, text=True, check=False
+    )
+    assert (again.returncode, "database_not_empty" in again.stderr) == (1, True), again.stderr
+    assert not list(tmp_path.glob("third*"))
