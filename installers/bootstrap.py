@@ -192,6 +192,7 @@ def missing_debian_packages() -> list[str]:
         "libatomic1": any(Path("/usr/lib").glob("*/libatomic.so.1")),  # for Playwright's own program
         "strace": shutil.which("strace") is not None,  # a disk that fails
         "npm": shutil.which("npm") is not None,  # brings Chromium 109
+        "faketime": any(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")),  # a machine whose clock is set
         "iproute2": shutil.which("ip") is not None or Path("/sbin/ip").exists(),
     }
     return [package for package, is_there in present.items() if not is_there]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from station.domain.attempt import OPEN, AttemptState
@@ -12,7 +12,7 @@ from station.domain.sitting import SittingState, is_clock_plausible
 from station.errors import Refused, problem
 from station.services import journal
 from station.store.locking import lock_attempts_of, lock_row, to_change
-from station.store.models import Interruption, Sitting, StationLife, Subject
+from station.store.models import CandidateLogin, Interruption, Sitting, StaffLogin, StationLife, Subject
 from station.store.times import move_deadline
 
 HELD = (SittingState.RUNNING, SittingState.SUSPENDED)
@@ -68,7 +68,8 @@ def off_by(gap_s: float) -> tuple[str, str]:
 def settle_clock(db: Session, told: datetime, *, by: int, at: datetime) -> None:
     """Take a person's word for the present moment; the edge sets the clock by it.
 
-    Not before the last sign of life while a sitting is held: its outage would become shorter than nothing.
+    Not before the last sign of life while a sitting is held: its outage would become shorter than nothing. Whoever
+    has logged in by the wrong clock stays logged in.
     """
     life = lock_row(db, StationLife, 1)
     if life is None or not life.clock_in_doubt:
@@ -76,6 +77,9 @@ def settle_clock(db: Session, told: datetime, *, by: int, at: datetime) -> None:
     behind_s = (life.alive_at - told).total_seconds()
     if behind_s > 0 and is_anything_held(db):
         raise Refused(TIME_BEFORE_OUTAGE, behind_min=-(-int(behind_s) // 60))
+    for logins in (StaffLogin, CandidateLogin):
+        wrongly = logins.created_at.between(life.started_at, at)
+        db.execute(update(logins).where(wrongly).values(created_at=told))
     life.alive_at, life.clock_in_doubt = told, False
     journal.append(db, "clock_settled", at=told, by=by, seconds=round((told - at).total_seconds()))
 
