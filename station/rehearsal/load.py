@@ -48,6 +48,7 @@ class Task:
     `mode`: "closed" (the next request follows the reply), "open" (one every `every_s`, by the clock), "queue"
     (`queued` saves each, in batches of `batch`, all at once, until all are acknowledged). `path` other than
     /api/saves is a floor: any reply with status 200 counts. `persists`: go on when the station is away.
+    `patience_s`: give a request up after so long, and its connection with it, as pages do (0: never).
     """
 
     host: str
@@ -61,6 +62,7 @@ class Task:
     queued: int = 0
     batch: int = 1
     persists: bool = False
+    patience_s: float = 0.0
     acks: str = ""
     stop_file: str = ""
 
@@ -118,6 +120,7 @@ class _Page:
         self.sent: range = range(0)
         self.due_at = 0.0
         self.began_at = 0.0
+        self.asked_at: float | None = None
         self.socket: socket.socket | None = None
         self.out = b""
         self.incoming = b""
@@ -177,6 +180,8 @@ class _Load:
             for key, events in self._chosen.select(self._patience(now)):
                 self._move(key.data, events)
             self._give_up_silent(time.perf_counter())
+            if self.task.patience_s:
+                self._give_up_waiting(time.perf_counter())
         report = self.report
         report.seconds = time.perf_counter() - began
         report.cpu_s = time.process_time() - cpu
@@ -211,6 +216,7 @@ class _Load:
         if not page.sent:
             page.began_at = page.due_at if self.task.mode == "open" else now
         page.out, page.incoming = page.request(), b""
+        page.asked_at = now
         try:
             if page.socket is None:
                 page.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -262,6 +268,7 @@ class _Load:
 
     def _answered(self, page: _Page, head: bytes, body: bytes) -> None:
         now = time.perf_counter()
+        page.asked_at = None
         self.report.requests += 1
         if head[9:12] == b"200" and (self.task.path != "/api/saves" or self._acknowledged(page, body)):
             self._took.append(now - page.began_at)
@@ -315,6 +322,7 @@ class _Load:
     def _break(self, page: _Page) -> None:
         """The connection is gone: what was sent on it may or may not have arrived."""
         self._close(page)
+        page.asked_at = None
         self.report.broken += 1
         if self.task.persists:
             page.due_at = time.perf_counter() + _RETRY_S
@@ -327,6 +335,11 @@ class _Load:
             for page in self._pages:
                 self._close(page)
             self._open = 0
+
+    def _give_up_waiting(self, now: float) -> None:
+        for page in self._pages:
+            if page.asked_at is not None and now - page.asked_at > self.task.patience_s:
+                self._break(page)
 
     def _end(self, page: _Page) -> None:
         self.report.unsent += len(page.sent)

@@ -51,7 +51,7 @@ def test_without_namespaces_repeated_requests_two_pages_and_half_requests_are_pl
     tmp_path: Path,
 ) -> None:
     with stage(tmp_path / "network", has_network=False) as on:
-        network_repeats.repeat_requests(on, seed=1)
+        network_repeats.repeat_requests(on, times=2)
         network_repeats.replay_and_contradict(on)
         network_repeats.open_two_pages(on)
         network_repeats.repeat_uploads(on)

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from sqlalchemy import func, select
 
 from station.rehearsal.drill.network_stage import Stage
-from station.rehearsal.drill.repeater import Habits, Repeater
+from station.rehearsal.drill.repeater import Habits, Repeated, Repeater
 from station.rehearsal.ground import Seated
 from station.rehearsal.line import AnswerRefused, Line
 from station.rehearsal.load import item_of, response_of
@@ -23,33 +23,27 @@ _QUEUED = 40
 _FILE = {"item_id": "f1", "part": "plan", "name": "方案.txt"}
 
 
-def repeat_requests(on: Stage, *, seed: int = 0) -> None:
+def repeat_requests(on: Stage, *, times: int) -> None:
     """Let the pages of a seat save over a line that doubles every request, repeats old ones and loses replies."""
     pages = on.at_seat(_SEAT)
-    with on.line_from(_SEAT, HABITS, seed=seed) as line:
-        load = on.pages.start(
-            "repeated",
-            pages,
-            through=line.address,
-            mode="queue",
-            queued=_QUEUED,
-            batch=2,
-            persists=True,
-            seconds=60.0,
-        )
-        report = load.finish()
-    on.check_all_sent("请求重复", "requests repeated", report)
-    done = line.repeated
-    on.check(load.acked() == _QUEUED * len(pages), "重复线路上没有存完。", "Not all was saved over the line.")
-    on.check(min(done.doubled, done.old, done.lost) > 0, "线路没有重复任何请求。", "The line repeated nothing.")
+    whole = Repeated()
+    for seed in range(times):
+        with on.line_from(_SEAT, HABITS, seed=seed) as line:
+            task: dict[str, Any] = {"mode": "queue", "queued": _QUEUED, "batch": 2, "persists": True, "seconds": 60.0}
+            load = on.pages.start("repeated", pages, through=line.address, **task)
+            report = load.finish()
+        on.check_all_sent("请求重复", "requests repeated", report)
+        on.check(load.acked() == _QUEUED * len(pages), "重复线路上没有存完。", "Not all was saved over the line.")
+        whole += line.repeated
+    on.check(min(whole.doubled, whole.old, whole.lost) > 0, "线路没有重复任何请求。", "The line repeated nothing.")
     on.check(
-        done.differing == 0,
-        f"同一请求的确认有 {done.differing} 次不同。",
+        whole.differing == 0,
+        f"同一请求的确认有 {whole.differing} 次不同。",
         "The same request was acknowledged in different ways.",
     )
     on.note(
-        f"{done.requests} 个请求：重复送达 {done.doubled}，旧请求重放 {done.old}，回复丢失后重发 {done.lost}",
-        f"{done.requests} requests: {done.doubled} came twice, {done.old} old ones again, {done.lost} replies lost",
+        f"{whole.requests} 个请求：重复送达 {whole.doubled}，旧请求重放 {whole.old}，回复丢失后重发 {whole.lost}",
+        f"{whole.requests} requests: {whole.doubled} came twice, {whole.old} old ones again, {whole.lost} replies lost",
     )
 
 

@@ -13,6 +13,8 @@ from station.rehearsal.load import Report, Sender, Task
 from station.rehearsal.premises import Child
 
 _GIVE_UP_S = 90.0
+# As long as a page's own script waits for a reply.
+_PATIENCE_S = 10.0
 
 
 @dataclass
@@ -23,11 +25,17 @@ class Load:
     acks: Path
     candidates: Sequence[Seated]
     _report: Path
+    _stop_file: Path
     _pages: Pages
 
     def acked(self) -> int:
         """Count the saves that were acknowledged so far."""
         return self.acks.read_bytes().count(b"\n")
+
+    def end(self) -> Report:
+        """Let it finish what is under way."""
+        self._stop_file.touch()
+        return self.finish()
 
     def finish(self) -> Report:
         """Wait for its end and let its pages go on from there next time."""
@@ -65,18 +73,29 @@ class Pages:
     ) -> Load:
         """Let pages save as `task` says (fields of the load's `Task`); `through`: by another address."""
         number = len(self.acks) + 1
-        task_file, report, acks = (self.folder / f"{number}-{name}.{end}" for end in ("task", "report", "acks"))
+        task_file, report, acks, stop_file = (
+            self.folder / f"{number}-{name}.{end}" for end in ("task", "report", "acks", "stop")
+        )
         acks.touch()
         self.acks.append(acks)
         host, port = through or (self.host, self.port)
         senders = tuple(
             Sender(one.token, one.attempt_id, one.place, self.next_sequences.get(one.place, 1)) for one in candidates
         )
-        wanted = Task(host=host, port=port, senders=senders, items=self.ground.items, acks=str(acks), **task)
+        wanted = Task(
+            host=host,
+            port=port,
+            senders=senders,
+            items=self.ground.items,
+            acks=str(acks),
+            stop_file=str(stop_file),
+            patience_s=_PATIENCE_S,
+            **task,
+        )
         task_file.write_text(json.dumps(asdict(wanted)), encoding="utf-8")
         words = ["station.rehearsal.load", str(task_file), str(report)]
         child = self.ground.premises.start(f"{number}-{name}", words, before=before)
-        return Load(child, acks, candidates, report, self)
+        return Load(child, acks, candidates, report, stop_file, self)
 
     def note(self, one: Seated, acknowledged: Sequence[tuple[int, int]]) -> None:
         """Record saves that the drill itself sent: (sequence, number) of each that the station acknowledged."""

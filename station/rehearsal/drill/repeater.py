@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import operator
 import random
 import socket
 import threading
@@ -16,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 _HOST = "127.0.0.1"
 _OLD_KEPT = 400
@@ -42,6 +43,9 @@ class Repeated:
     old: int = 0
     lost: int = 0
     differing: int = 0
+
+    def __add__(self, other: Repeated) -> Repeated:
+        return Repeated(*map(operator.add, astuple(self), astuple(other)))
 
 
 class Repeater:
