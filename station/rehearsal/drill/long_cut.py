@@ -195,6 +195,7 @@ def _end_at_once(station: Child) -> None:
 def _resume(ground: Ground, station: Child) -> None:
     invigilator = StaffMember(HOST, station.ports(2)[1], STAFF_USER, ground.passwords[STAFF_USER])
     invigilator.do(f"/api/sittings/{ground.sitting_id}/resume")
+    invigilator.line.drop()
 
 
 def _wait_until_collected(ground: Ground) -> None:
