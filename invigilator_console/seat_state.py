@@ -187,8 +187,8 @@ def _notes(seat: SeatReading, state: str, around: Around) -> Sequence[dict[str, 
     pending = around.extensions.get(seat.attempt_id, []) if seat.attempt_id is not None else []
     if any(one.extension.state == ExtensionState.PROPOSED for one in pending):
         found.append(_problem("extension_pending", say("延时待确认", "extension undecided"), "warn", None))
-    for swap in _unsettled(seat, around):
-        length_zh, length_en = length_names(swap.from_act.seconds)
+    if unsettled := _unsettled(seat, around):  # one at a time: the next shows when this one is proposed
+        length_zh, length_en = length_names(unsettled[0].from_act.seconds)
         text = say(f"已恢复，损失 {length_zh}", f"is back: {length_en} lost")
         found.append(_problem("time_lost", text, "warn", None))
     if seat.leave_began_at is not None:

@@ -4,7 +4,7 @@ import { post, say } from "./api.js";
 import { ask } from "./dialog.js";
 import { notice } from "./dom.js";
 import { decide } from "./extensions.js";
-import { who } from "./seat_acts.js";
+import { who, whom } from "./seat_acts.js";
 import { ageSeconds, clockSeconds } from "./times.js";
 
 const CAUSE = say("计算机故障", "PC fault");
@@ -69,10 +69,13 @@ export function moveSeat(board, seat) {
   });
 }
 
-/** Propose the exact time lost; only where somebody was reading a person must say from when it counts. */
-export async function proposeTime(board, seat) {
-  const [back] = seat.returns;
-  const proposed = back.heard ? await chooseBeginning(seat, back) : await tried(() => propose(back, "act"));
+/**
+ * Propose the exact time lost, for one or for all who came back; only where somebody was reading a person must say
+ * from when it counts.
+ */
+export async function proposeTime(board, seats) {
+  const isReading = seats.some((seat) => seat.returns[0].heard);
+  const proposed = isReading ? await chooseBeginning(seats) : await tried(() => propose(seats, "act"));
   if (!proposed) return;
   await board.refresh();
   await decide(board, proposed.extension_ids);
@@ -83,24 +86,33 @@ export function holdTime(seat) {
   return { entry_ids: [seat.entry_id], reason: say("计算机故障，等待换机", "PC fault, waiting for another PC") };
 }
 
-function chooseBeginning(seat, back) {
-  const line = (loss, zh, en) => say(`自${zh} ${clockSeconds(loss.began_at)} 起：${loss.length}`, `from the ${en} at ${clockSeconds(loss.began_at)}: ${loss.length}`);
+function chooseBeginning(seats) {
+  const [back] = seats[0].returns;
+  const line = (loss, zh, en) => (seats.length > 1 ? say(`自各自的${zh}起`, `from the ${en} of each`)
+    : say(`自${zh} ${clockSeconds(loss.began_at)} 起：${loss.length}`, `from the ${en} at ${clockSeconds(loss.began_at)}: ${loss.length}`));
   return ask({
     title: say("申请补时", "Propose the time lost"),
     effects: [
-      who(seat),
+      whom(seats),
       say("最后一次操作之后本机仍保持联系，考生可能在阅读。请选择从何时起计。", "The PC was still heard after the last act: the candidate may have been reading. Choose from when it counts."),
     ],
     fields: [{ name: "since", label: say("起计时间", "Counted"), kind: "select", value: "act", options: {
       act: line(back.act, "最后操作", "last act"), heard: line(back.heard, "最后联系", "last sign of life") } }],
     confirm: say("申请补时", "Propose"),
     isFilledIn: true,
-    act: (values) => propose(back, values.since),
+    act: (values) => propose(seats, values.since),
   });
 }
 
-function propose(back, since) {
-  return post(`/api/swaps/${back.place_id}/propose`, { since });
+// One after the other: each has seconds and a reason of its own; they are decided together.
+async function propose(seats, since) {
+  const extensionIds = [];
+  for (const seat of seats) {
+    const [back] = seat.returns;
+    const proposed = await post(`/api/swaps/${back.place_id}/propose`, { since: back.heard ? since : "act" });
+    extensionIds.push(...proposed.extension_ids);
+  }
+  return { extension_ids: extensionIds };
 }
 
 function move(board, seat, seatId, reason) {

@@ -17,14 +17,14 @@ const REMEDIES = {
   help: ["send_message", "已应答", "Answered", (seat) => quick("/api/help/answer", { entry_id: seat.entry_id })],
   lost: ["move_to_spare", "换备用机", "Move", (seat, board) => moveSeat(board, seat)],
   deadline_near: ["suspend_attempts", "暂停", "Suspend", (seat) => quick("/api/attempts/suspend", holdTime(seat))],
-  time_lost: ["propose_extension", "申请补时", "Propose", (seat, board) => proposeTime(board, seat)],
+  time_lost: ["propose_extension", "申请补时", "Propose", (seat, board, seats) => proposeTime(board, seats)],
   suspended: ["resume_attempts", "恢复", "Resume", (seat) => quick("/api/attempts/resume", { entry_ids: [seat.entry_id] })],
   out: ["record_leave", "已返回", "Is back", (seat) => quick("/api/leave/end", { entry_id: seat.entry_id })],
   absence_open: ["record_attendance", "记缺考", "Absent", (seat, board) => markAbsent(board, [seat])],
   late_saves: ["see_board", "裁定", "Decide", () => decideLate()],
 };
 // What has one screen for many.
-const FOR_MANY = ["late_saves"];
+const FOR_MANY = ["late_saves", "time_lost"];
 
 let quickDone = () => {};
 
@@ -82,7 +82,7 @@ function remedyOf(board, { seats, code }) {
 
 function summary(code, one) {
   return { late_saves: say("有答案截止后到达，待裁定", "have late answers, undecided"), suspended: say("已暂停", "suspended"),
-    waiting_release: say("等待放行", "wait for release"), time_lost: say("已恢复作答，故障损失待申请补时", "are back: time lost to be proposed") }[code] || one.text;
+    waiting_release: say("等待放行", "wait for release"), time_lost: say("已恢复，损失待申请补时", "are back: time lost to propose") }[code] || one.text;
 }
 
 function newLine() {
@@ -98,7 +98,7 @@ function mend(element) {
   const { seats, code } = element.line;
   const remedy = remedyOf(element.board, element.line);
   if (seats.length > 1 && !FOR_MANY.includes(code)) choose(seats.map((seat) => seat.entry_id));
-  else if (remedy && may(remedy[0])) remedy[3](seats[0], element.board);
+  else if (remedy && may(remedy[0])) remedy[3](seats[0], element.board, seats);
   else showDetails(seats[0]);
 }
 

@@ -16,7 +16,8 @@ from station.clock import Clock
 from station.domain.incident import ExtensionState
 from station.services import answering
 from station.store.models import Attempt, Extension, Incident, SeatMove
-from tests.building import PASSWORD, BuiltRoom, build_room
+from tests.building import PASSWORD, BuiltRoom, SetClock, build_room
+from tests.console.pcs import Pc as SimulatedPc
 from tests.console.serving import served_candidate_app, served_staff_app
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -190,6 +191,32 @@ def test_r_day_7_a_browser_that_is_opened_again_on_the_same_pc_goes_on_without_a
         page.goto(candidates)
         expect(page.locator("#item-q5 textarea")).to_have_value(TEXT)
         pc.die()
+
+
+def test_r_day_8_a_row_of_pcs_that_lost_power_is_made_up_for_in_one_go(tmp_path: Path, chromium: Browser) -> None:
+    room = build_room(tmp_path)
+    assert isinstance(room.clock, SetClock)
+    room.start()
+    with served_staff_app(room) as staff, served_candidate_app(room) as candidates:
+        row = [SimulatedPc(room, candidates, str(seat)) for seat in range(1, 5)]
+        for pc, ticket in zip(row, room.tickets, strict=False):
+            pc.sit_down(ticket)
+        for pc in row:
+            room.clock.pass_time(seconds=61)
+            pc.open_paper()
+        console = at_console(chromium, room, staff)
+        together = line(console, "已恢复，损失待申请补时")
+        expect(together.locator("b")).to_have_text("4 人")
+        together.get_by_role("button", name="申请补时").click()
+        confirm_by(console, "主考确认延时", "chief_examiner")
+        confirm_by(console, "巡考员（或机构技术支持）确认延时", "inspector")
+        expect(together).to_have_count(0)
+        with room.store.reading() as db:
+            given = db.scalars(select(Extension.seconds).where(Extension.state == ExtensionState.GRANTED)).all()
+        assert sorted(given) == [61, 122, 183, 244]
+        assert console.errors == []
+        console.die()
+    room.close()
 
 
 def test_the_board_asks_to_make_time_stand_still_when_the_deadline_comes_near_without_a_pc(
