@@ -32,7 +32,7 @@ DATABASE = "station.db"
 NO_STRACE = "本机没有可用的 strace，不能记录写盘过程。This system has no strace that works."
 
 _NAMES = frozenset({"mkdir", "mkdirat", "rename", "renameat", "unlink", "unlinkat", "ftruncate"})
-DISKS_SHORT, DISKS_LONG = 110, 600
+DISKS_SHORT, DISKS_LONG = 150, 600
 
 
 @dataclass
