@@ -34,7 +34,7 @@ from station.store.save_queue import SaveQueue
 from station.store.sole_use import take_folder
 from station.technical_log import keep_log
 from station.web.candidate import create_candidate_app
-from station.web.candidate_answers import SAVES_PATH
+from station.web.candidate_answers import FILE_PATHS, SAVES_PATH
 from station.web.disk_round import DiskRound
 from station.web.edge import Edge
 from sync.central import Central
@@ -147,29 +147,30 @@ class Station:
 
     def _take_addresses(self) -> None:
         candidate, staff = self.config.candidate_listener, self.config.staff_listener
-        listeners = (
-            (
-                create_candidate_app(self.edge),
-                candidate,
-                candidate.connection_limit,
-                False,
-                self.edge.saves,
-            ),
-            (create_staff_app(self.edge), staff, STAFF_CONNECTIONS, staff.behind_tls, None),
-        )
+        candidate_app, staff_app = create_candidate_app(self.edge), create_staff_app(self.edge)
         try:
-            for app, settings, limit, behind_front, saves in listeners:
-                server = Listener(
-                    app,
-                    settings.host,
-                    settings.port,
-                    threads=settings.threads,
-                    connection_limit=limit,
-                    behind_front=behind_front,
+            self._servers.append(
+                Listener(
+                    candidate_app,
+                    candidate.host,
+                    candidate.port,
+                    threads=candidate.threads,
+                    connection_limit=candidate.connection_limit,
                     saves_at=SAVES_PATH,
-                    saves=saves,
+                    saves=self.edge.saves,
+                    files_at=FILE_PATHS,
                 )
-                self._servers.append(server)
+            )
+            self._servers.append(
+                Listener(
+                    staff_app,
+                    staff.host,
+                    staff.port,
+                    threads=staff.threads,
+                    connection_limit=STAFF_CONNECTIONS,
+                    behind_front=staff.behind_tls,
+                )
+            )
             if self.edge.store.is_sqlite:
                 self._folder = take_folder(self.edge.store.folder)
         except StationError:

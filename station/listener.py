@@ -34,13 +34,19 @@ PORT_TAKEN = problem(
 LARGEST_REQUEST = 512 * 2**20
 ROUND_S = 1.0
 ROUND_WAITS_S = 0.005
+# About four times what it takes to look at a connection.
+REST_PER_CONNECTION_S = 8e-6
+FILE_THREADS = 8
 # select() knows no descriptor above 1023, or on Windows no more than 512 sockets.
 _look_through: Callable[[float, Any], None] = wasyncore.poll2 if hasattr(select, "poll") else wasyncore.poll
 log = logging.getLogger(__name__)
 
 
 class Listener:
-    """One waitress server. POSTs to the path `saves_at` are answered in groups, one commit each."""
+    """One waitress server. POSTs to the path `saves_at` are answered in groups, one commit each.
+
+    Requests below the paths `files_at` have worker threads of their own.
+    """
 
     def __init__(
         self,
@@ -53,6 +59,7 @@ class Listener:
         behind_front: bool = False,
         saves_at: str = "",
         saves: SaveQueue[Any, Any] | None = None,
+        files_at: tuple[str, ...] = (),
     ) -> None:
         listening = _bound(host, port)
         # Behind a TLS front every request comes from this server; only the front's word says from which PC.
@@ -61,7 +68,7 @@ class Listener:
         )
         self.port = int(listening.getsockname()[1])
         self._line = SaveLine(saves, on_answered=self._wake) if saves is not None else None
-        dispatcher = _Dispatcher(saves_at, self._line)
+        dispatcher = _Dispatcher(saves_at, self._line, files_at)
         dispatcher.set_thread_count(threads)
         self._server: Any = create_server(
             app,
@@ -78,6 +85,7 @@ class Listener:
         self._thread = threading.Thread(target=self._run, name=f"listener-{self.port}", daemon=True)
 
     def start(self) -> None:
+        self._accept_one, self._server.handle_accept = self._server.handle_accept, self._accept_all
         if self._line is not None:
             # After a group of saves the loop is woken once, not once a request.
             self._server.pull_trigger = self._wake_unless_in_line
@@ -87,18 +95,27 @@ class Listener:
     def _run(self) -> None:
         """Read and write what the sockets have, round after round.
 
-        Each round looks through all connections. While the line answers a group, one round an answer would cost more
-        than the answers; so the next round waits for the group's end, but never long.
+        Each round looks through all connections; one round an answer would cost more than the answers. So a round
+        waits until the line has answered its group, though never long, and lets the workers have most of the time.
         """
         connections = self._server._map
         while connections:
             if self._line is not None:
                 self._line.wait_until_free(ROUND_WAITS_S)
+            time.sleep(min(ROUND_WAITS_S, len(connections) * REST_PER_CONNECTION_S))
             try:
                 _look_through(ROUND_S, connections)
             except Exception:  # a room without its listener is lost; one with a strange socket is not
                 log.exception("unexpected error of a listener")
                 time.sleep(ROUND_WAITS_S)
+
+    def _accept_all(self) -> None:
+        """Accept all that knock: one a round would let a room of PCs wait for many rounds."""
+        connections, limit = self._server._map, self._server.adj.connection_limit
+        before = -1
+        while before != len(connections) < limit:
+            before = len(connections)
+            self._accept_one()
 
     def _wake(self) -> None:
         self._server.trigger.pull_trigger()
@@ -133,19 +150,35 @@ class Listener:
 
 
 class _Dispatcher(ThreadedTaskDispatcher):
-    """Gives requests to waitress' worker threads, and POSTs to one path to a line of their own."""
+    """Gives requests to waitress' worker threads; saves to their line, and files to workers of their own.
 
-    def __init__(self, path: str, line: SaveLine | None) -> None:
+    Few threads do most work: Python runs one at a time, and more of them only wrest the interpreter from each other.
+    But a few that receive or send large files must not keep everybody else waiting.
+    """
+
+    def __init__(self, saves_at: str, line: SaveLine | None, files_at: tuple[str, ...]) -> None:
         super().__init__()
-        self._path, self._line = path, line
+        self._saves_at, self._line, self._files_at = saves_at, line, files_at
+        self._files = ThreadedTaskDispatcher() if files_at else None
+        if self._files is not None:
+            self._files.set_thread_count(FILE_THREADS)
 
     def add_task(self, task: Any) -> None:
-        if self._line is not None:
-            request = task.requests[0]
-            is_save = request.path == self._path and not request.error
-            if is_save and self._line.put(task.service, size=request.content_length):
+        request = task.requests[0]
+        if not request.error:
+            line = self._line if request.path == self._saves_at else None
+            if line is not None and line.put(task.service, size=request.content_length):
+                return
+            if self._files is not None and request.path.startswith(self._files_at):
+                self._files.add_task(task)
                 return
         super().add_task(task)
+
+    def shutdown(self, cancel_pending: bool = True, timeout: int = 5) -> bool:
+        """Finish the requests in work."""
+        if self._files is not None:
+            self._files.shutdown(cancel_pending, timeout)
+        return super().shutdown(cancel_pending, timeout)
 
 
 def _bound(host: str, port: int) -> socket.socket:
