@@ -136,6 +136,11 @@ class Config:
         return self.store.url or f"sqlite:///{(self.folder / 'station.db').as_posix()}"
 
     @property
+    def backup_folder(self) -> Path | None:
+        """Folder of the automatic backups; None where none are made."""
+        return self.home / self.backup.folder if self.backup.folder else None
+
+    @property
     def keys(self) -> Path:
         """Folder of the station's own keys."""
         return self.home / "keys"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from station.backup.recovery import make_recovery
+from station.backup.recovery import RECOVERY_NAME, make_recovery
 from station.bootstrap import IDENTITY, SIGNING_KEY, WEB_SECRET, disk_limits, open_prepared_store
 from station.clock import Clock
 from station.config import CONFIG_NAME, Config, load_config
@@ -20,6 +20,7 @@ from station.domain.staff import ROLE_NAMES, Role
 from station.errors import Refused, problem
 from station.services import answering, disk_space, journal, staffing
 from station.store import migrations
+from station.store.copying import leave_gap
 from station.store.models import Attempt
 from station.web.disk_watch import DiskWatch
 from sync.errors import SyncError
@@ -152,7 +153,7 @@ def next_steps(made: MadeStation) -> list[str]:
 def examine(config: Config) -> list[tuple[str, bool, str]]:
     """Check keys, schema, journal, attempts and disk; gives (what, in order, sentence) each."""
     findings: list[tuple[str, bool, str]] = []
-    for name in (SIGNING_KEY, IDENTITY, WEB_SECRET):
+    for name in (SIGNING_KEY, IDENTITY, WEB_SECRET, RECOVERY_NAME):
         present = (config.keys / name).is_file()
         findings.append((f"key {name}", present, "ok" if present else "缺失 missing"))
     try:
@@ -206,6 +207,7 @@ def _example() -> str:
 def _make_accounts(config: Config, invigilator_pc: str) -> tuple[tuple[str, Role, str], ...]:
     at = Clock().now()
     store = open_prepared_store(config)
+    leave_gap(store, at=at)
     made: list[tuple[str, Role, str]] = []
     with store.transaction() as db:
         if invigilator_pc:

@@ -72,10 +72,15 @@ class PostgresqlServer:
 
     def start(self) -> None:
         self._run("initdb", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8")
+        self.start_again()
+
+    def start_again(self) -> None:
+        """Start on what lies there, as after a crash."""
         options = f"-p {self._port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self._folder}"
         self._run("pg_ctl", "--wait", f"--log={self._log}", f"--options={options} -c fsync=on", "start")
 
     def stop(self) -> None:
+        """End it at once, without writing what the log on disk does not hold yet."""
         self._run("pg_ctl", "--wait", "--mode=immediate", "stop")
 
     def _run(self, program: str, *arguments: str) -> None:

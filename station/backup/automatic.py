@@ -56,7 +56,7 @@ class AutomaticBackup:
         self._store = store
         self._clock = clock
         self._key = signing_key
-        self._folder = Path(config.backup.folder)
+        self._folder = config.backup_folder or config.home
         self._every = timedelta(minutes=config.backup.every_min)
         self._is_stopping = threading.Event()
         self._alive_at = -ALIVE_EVERY_S
@@ -64,7 +64,7 @@ class AutomaticBackup:
 
     def start(self) -> None:
         """Look from now on whether a backup is due; nothing is done where no backup folder is set."""
-        if self._config.backup.folder:
+        if self._config.backup_folder is not None:
             self._bell.start()
 
     def stop(self) -> None:

@@ -73,7 +73,7 @@ def restore(backup: Path, home: Path, *, code: str, database: str, as_json: bool
 
 
 def _back_up(config: Config, target: Path | None, *, new_code: bool, by_hand: bool, is_quiet: bool) -> Made:
-    folder = target or (Path(config.backup.folder) if config.backup.folder else None)
+    folder = target or config.backup_folder
     if folder is None:
         raise Invalid(BACKUP_FOLDER_UNSET)
     if by_hand and folder.parent.is_dir():

@@ -90,11 +90,12 @@ def opened_file(path: Path) -> Iterator[Store]:
 
 
 def leave_gap(store: Store, *, at: datetime) -> None:
-    """Let every table give out numbers from now on that the server of before the restore cannot have given out.
+    """Let a new or restored store give out numbers that no other server has given to the same PCs before.
 
-    Places, attempts, log-ins, extensions and messages stand on pages that outlived that server: a number given out
-    anew would make one candidate's old page speak for another. The new numbers begin with the present second, so
-    that even two restores from the same backup stay apart; a clock that stands too low is helped by chance.
+    Places, attempts, log-ins, extensions and messages stand on pages that outlive a server: a number given out anew
+    would make one candidate's old page speak for another. The new numbers begin with the present second, so that even
+    two restores from the same backup stay apart; a clock that stands too low is helped by chance. Where the
+    database counts apart from its rows, every other table goes on after its last row.
     """
     floor = int(at.timestamp()) * NUMBERS_A_SECOND
     with store.engine.begin() as connection:
@@ -102,16 +103,18 @@ def leave_gap(store: Store, *, at: datetime) -> None:
             key = table.autoincrement_column
             if key is None:
                 continue
-            highest = connection.execute(select(func.max(key))).scalar() or 0
-            beyond = highest + GAP + secrets.randbelow(GAP)
-            _continue_at(connection, table, key.name, max(beyond, floor))
+            number = connection.execute(select(func.max(key))).scalar() or 0
+            if table.dialect_options["sqlite"]["autoincrement"]:
+                number = max(number + GAP + secrets.randbelow(GAP), floor)
+            if number:
+                _continue_at(connection, table, key.name, number)
 
 
 def _continue_at(connection: Connection, table: Table, key: str, number: int) -> None:
     name = connection.dialect.name
     if name == "sqlite":
         if not table.dialect_options["sqlite"]["autoincrement"]:
-            return  # its numbers never leave the server
+            return  # SQLite counts on from the highest row
         connection.execute(text("DELETE FROM sqlite_sequence WHERE name = :name"), {"name": table.name})
         row = {"name": table.name, "number": number}
         connection.execute(text("INSERT INTO sqlite_sequence (name, seq) VALUES (:name, :number)"), row)
