@@ -10,29 +10,33 @@ from station.rehearsal.drill.outcome import Outcome
 from station.rehearsal.drill.result import Bilingual, FaultResult
 
 _STYLE = """
-@page { size: A4; margin: 12mm 13mm; }
+@page { size: A4; margin: 10mm 12mm; }
 * { box-sizing: border-box; }
-body { font: 9.5pt/1.35 "Noto Sans CJK SC", "Microsoft YaHei", "PingFang SC", sans-serif; color: #111;
-  margin: 0 auto; max-width: 184mm; padding: 4mm; }
-h1 { font-size: 16pt; margin: 0; }
-h1 small { font-size: 10pt; font-weight: normal; color: #555; }
-small, .en { color: #555; font-size: 8pt; line-height: 1.25; }
-.en { display: block; }
-.verdict { border: 1.5pt solid; padding: 2mm 3.5mm; margin: 3mm 0; display: flex; gap: 5mm; align-items: baseline;
-  flex-wrap: wrap; break-inside: avoid; }
-.verdict b { font-size: 13pt; }
-.good { border-color: #17643a; } .good b { color: #17643a; }
-.bad { border-color: #a51d1d; } .bad b, td.bad, .wrong { color: #a51d1d; }
+body { font: 8.6pt/1.3 "Noto Sans CJK SC", "Microsoft YaHei", "PingFang SC", sans-serif; color: #111;
+  margin: 0 auto; max-width: 186mm; }
+@media screen { body { padding: 5mm 0; font-size: 10pt; max-width: 215mm; } }
+h1 { font-size: 15pt; margin: 0; }
+h1 small { font-size: 9.5pt; font-weight: normal; }
+small, .en { color: #555; font-size: .82em; }
+.en { display: block; line-height: 1.2; }
+.verdict { border: 1.5pt solid; padding: 1.2mm 3mm; margin: 2mm 0; }
+.verdict b { font-size: 12.5pt; margin-right: 5mm; }
+.verdict.good { border-color: #17643a; } .verdict.good b { color: #17643a; }
+.verdict.bad { border-color: #a51d1d; } .verdict.bad b, td.bad, .wrong { color: #a51d1d; }
 table { border-collapse: collapse; width: 100%; }
-th, td { text-align: left; vertical-align: top; padding: 1mm 1.8mm; border-bottom: .4pt solid #bbb; }
+th, td { text-align: left; vertical-align: baseline; padding: .5mm 1.2mm; }
 thead th { border-bottom: 1pt solid #111; white-space: nowrap; line-height: 1.2; }
+tbody { border-bottom: .4pt solid #bbb; break-inside: avoid; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-tr { break-inside: avoid; }
-.about { margin: 0 0 3mm; display: grid; grid-template-columns: auto 1fr auto 1fr; gap: .4mm 3mm; }
+td.what { padding-top: 0; padding-bottom: 1mm; line-height: 1.25; }
+p { margin: 1.5mm 0; }
+.about { margin: 0 0 2mm; display: grid; grid-template-columns: auto 1fr auto 1fr; gap: 0 3mm; }
 .about dt { color: #555; white-space: nowrap; } .about dd { margin: 0; }
-.signed { display: flex; gap: 12mm; margin-top: 6mm; break-inside: avoid; }
-.signed span { flex: 1; border-bottom: .5pt solid #111; padding-bottom: 6mm; }
+.signed { display: flex; gap: 12mm; margin-top: 3mm; break-inside: avoid; }
+.signed span { flex: 1; border-bottom: .5pt solid #111; padding-bottom: 5mm; }
 """
+# What went wrong can be much; the page tells the first, the command's output all.
+_WRONG_SHOWN = 3
 
 
 def report_page(outcome: Outcome, names: Mapping[str, Bilingual]) -> str:
@@ -59,7 +63,7 @@ def report_page(outcome: Outcome, names: Mapping[str, Bilingual]) -> str:
 <th class="n">断链<span class="en" lang="en">chains</span></th>
 <th class="n">恢复最长<span class="en" lang="en">recovery</span></th>
 </tr></thead>
-<tbody>{rows}</tbody>
+{rows}
 </table>
 {_busy(outcome)}<p>“已确认保存”指考生机收到考站“已保存”答复的次数，逐条与演练后数据库中的记录核对；“恢复最长”指故障解除到下一次保存成功的最长时间。
 演练在临时考站上进行，没有使用任何真实考试的数据。
@@ -82,10 +86,10 @@ def _verdict(outcome: Outcome) -> str:
         mark, zh, en = "bad", "未通过", "Failed"
     return (
         f'<div class="verdict {mark}"><b>{zh}</b>'
-        f"<span>故障 {len(outcome.tried)} 种，{outcome.rounds} 次；已确认保存 {outcome.saves_acked} 次；"
+        f"<span>故障 {len(outcome.tried)} 种，{outcome.rounds} 次；已确认保存 {outcome.saves_acked:,} 次；"
         f"断链 {outcome.chain_broken}</span>"
         f'<span class="en" lang="en">{en}; {len(outcome.tried)} kinds of fault, {outcome.rounds} rounds, '
-        f"{outcome.saves_acked} saves acknowledged, {outcome.chain_broken} chains broken</span></div>"
+        f"{outcome.saves_acked:,} saves acknowledged, {outcome.chain_broken} chains broken</span></div>"
     )
 
 
@@ -100,6 +104,7 @@ def _busy(outcome: Outcome) -> str:
 
 def _about(outcome: Outcome) -> str:
     machine, minutes = outcome.machine, outcome.seconds / 60
+    in_memory = "" if machine.is_disk_real else "（在内存中，不能说明磁盘的情况 in memory: says nothing of the disk）"
     form = "完整 long" if outcome.is_long else "简短 short"
     facts = (
         ("时间", f"{outcome.began_at:%Y-%m-%d %H:%M %z}，{minutes:.1f} 分钟"),
@@ -108,8 +113,8 @@ def _about(outcome: Outcome) -> str:
         ("程序版本", f"exam-station {__version__}"),
         ("处理器", f"{machine.processor}，{machine.cores} 核，内存 {machine.memory_gib} GiB"),
         ("系统", machine.system),
-        ("磁盘", f"{machine.disk}，{machine.file_system}，剩余 {machine.free_gib} GiB"),
-        ("说明", "数据盘" if machine.is_disk_real else "文件夹在内存中，不能说明磁盘的情况 in memory"),
+        ("磁盘", f"{machine.disk}，{machine.file_system}，剩余 {machine.free_gib} GiB{in_memory}"),
+        ("负载", f"每核最多 {outcome.load:.1f} 个程序"),
     )
     lines = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts)
     return f'<dl class="about">{lines}</dl>'
@@ -118,17 +123,29 @@ def _about(outcome: Outcome) -> str:
 def _row(result: FaultResult, name: Bilingual) -> str:
     title = f'<b>{escape(name[0])}</b> <small lang="en">{escape(name[1])}</small>'
     if result.not_run:
-        return f'<tr><td>{title}<br>{escape(result.not_run)}</td><td class="n" colspan="5">未做 not run</td></tr>'
-    done = escape(result.done_zh) + f'<span class="en" lang="en">{escape(result.done_en)}</span>'
-    notes = "".join(f"<br>· {escape(zh)} <small>{escape(en)}</small>" for zh, en in result.notes)
-    wrong = "".join(f'<br><span class="wrong">✗ {escape(text)}</span>' for text in result.wrong)
+        return (
+            f'<tbody><tr><td>{title}</td><td class="n" colspan="5">未做 not run</td></tr>'
+            f'<tr><td class="what" colspan="6">{escape(result.not_run)}</td></tr></tbody>'
+        )
     recovery = "—" if result.recovery_s is None else f"{result.recovery_s:.1f} 秒"
     figures = (
         (result.rounds, False),
-        (result.saves_acked, False),
+        (f"{result.saves_acked:,}", False),
         (result.acked_lost, result.acked_lost > 0),
         (result.chain_broken, result.chain_broken > 0),
         (recovery, False),
     )
     cells = "".join(f'<td class="n{" bad" if is_bad else ""}">{value}</td>' for value, is_bad in figures)
-    return f"<tr><td>{title}<br>{done}{notes}{wrong}</td>{cells}</tr>"
+    said = [(result.done_zh, result.done_en), *result.notes] if result.done_zh else result.notes
+    zh, en = "".join(f"{_ended(one, '。')}" for one, _ in said), " ".join(_ended(one, ".") for _, one in said)
+    more = len(result.wrong) - _WRONG_SHOWN
+    wrong = "".join(f'<br><span class="wrong">✗ {escape(text)}</span>' for text in result.wrong[:_WRONG_SHOWN])
+    wrong += f'<br><span class="wrong">…… 另有 {more} 项 and {more} more</span>' if more > 0 else ""
+    return (
+        f"<tbody><tr><td>{title}</td>{cells}</tr>"
+        f'<tr><td class="what" colspan="6">{escape(zh)} <small lang="en">{escape(en)}</small>{wrong}</td></tr></tbody>'
+    )
+
+
+def _ended(text: str, stop: str) -> str:
+    return text if text.endswith(stop) else text + stop
