@@ -310,7 +310,7 @@ def _reasons(
 
 def _paused(pause: Pause) -> Happening:
     names = {"outage": ("考站中断", "station outage"), "suspension": ("暂停", "suspended")}[pause.kind]
-    zh, en = (f"{name}：{pause.reason}" if pause.reason else name for name in names)
+    zh, en = (f"{names[0]}：{pause.reason}", f"{names[1]}: {pause.reason}") if pause.reason else names
     return Happening(pause.kind, pause.began_at, pause.ended_at, _seconds(pause.began_at, pause.ended_at), zh, en)
 
 
