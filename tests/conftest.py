@@ -74,10 +74,10 @@ class PostgresqlServer:
         self._run("initdb", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8")
         self.start_again()
 
-    def start_again(self) -> None:
+    def start_again(self, *, fsync: str = "on") -> None:
         """Start on what lies there, as after a crash."""
         options = f"-p {self._port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self._folder}"
-        self._run("pg_ctl", "--wait", f"--log={self._log}", f"--options={options} -c fsync=on", "start")
+        self._run("pg_ctl", "--wait", f"--log={self._log}", f"--options={options} -c fsync={fsync}", "start")
 
     def stop(self) -> None:
         """End it at once, without writing what the log on disk does not hold yet."""

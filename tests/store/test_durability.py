@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
@@ -18,6 +19,7 @@ from station.setup import make_station
 from station.store import open_store
 from station.store.durability import DATABASE_FORGETS, check_durability
 from station.store.sole_use import FOLDER_IN_USE, take_folder
+from tests.conftest import PostgresqlServer
 
 
 @contextmanager
@@ -42,7 +44,7 @@ def _reload(connection: psycopg.Connection, setting: str, wanted: str) -> None:
 
 
 @pytest.mark.postgresql
-@pytest.mark.parametrize("setting", ["fsync", "synchronous_commit", "full_page_writes"])
+@pytest.mark.parametrize("setting", ["synchronous_commit", "full_page_writes"])
 def test_a_server_that_confirms_what_a_power_cut_takes_is_refused_by_the_settings_name(
     postgresql_database: str, setting: str
 ):
@@ -55,6 +57,24 @@ def test_a_server_that_confirms_what_a_power_cut_takes_is_refused_by_the_setting
     fresh = create_engine(postgresql_database)
     check_durability(fresh)
     fresh.dispose()
+
+
+@pytest.mark.postgresql
+def test_a_server_that_never_flushes_is_refused(postgresql_url: str):
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))[-1].parent
+    with TemporaryDirectory(prefix="exam-station-postgresql-") as folder:
+        server = PostgresqlServer(programs, Path(folder))
+        server.start()
+        server.stop()
+        server.start_again(fsync="off")
+        engine = create_engine(server.url("postgres"))
+        try:
+            with pytest.raises(Unsound) as refusal:
+                check_durability(engine)
+        finally:
+            engine.dispose()
+            server.stop()
+    assert "fsync = off" in refusal.value.sentence("zh")
 
 
 @pytest.mark.postgresql
