@@ -312,6 +312,21 @@ def drill(short: bool, as_json: bool, report: Path | None, folder: Path | None, 
     sys.exit(hold_drill(folder, is_long=not short, as_json=as_json, report=report, only=only))
 
 
+@main.command()
+@click.option("--short", is_flag=True, help="简短形式，约 1.5 分钟。The short form, about 1.5 minutes.")
+@click.option("--json", "as_json", is_flag=True, help="最后一行输出 JSON 结果。Print the result as one last JSON line.")
+@click.option("--growth", is_flag=True, help="另测 45 至 1000 名考生。Also from 45 to 1,000 candidates.")
+@click.option("--database", default="", help="另测数据库服务器上的两个进程。Also two processes on this database URL.")
+@click.option(
+    "--folder", type=click.Path(path_type=Path, exists=True, file_okay=False), help="测哪块磁盘。On this disk."
+)
+def bench(short: bool, as_json: bool, growth: bool, database: str, folder: Path | None) -> None:
+    """测速：本机保存答案的速度与代价。How fast and at what cost this server saves, beside what it could at most."""
+    from station.rehearsal.bench.holding import hold_bench
+
+    sys.exit(hold_bench(folder, is_short=short, as_json=as_json, with_growth=growth, database=database, say=click.echo))
+
+
 def _store(config: Config) -> Any:
     from station.bootstrap import open_prepared_store
 
