@@ -58,7 +58,7 @@ class CandidateListener:
 
     host: str = "0.0.0.0"
     port: int = 8080
-    threads: int = 4
+    threads: int = 2
     connection_limit: int = 600
     admit_unlinked: bool = False
 

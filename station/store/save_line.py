@@ -39,8 +39,7 @@ class SaveLine:
         self._small: deque[Work] = deque()
         self._large: deque[tuple[Work, int]] = deque()
         self._held: list[_Held] = []
-        self._written: list[_Held] = []
-        self._writing: Future[None] | None = None
+        self._writing: tuple[list[_Held], Future[None]] | None = None
         self._has_come = threading.Event()
         self._is_free = threading.Event()
         self._is_free.set()
@@ -86,8 +85,7 @@ class SaveLine:
             self._is_free.clear()
             self._has_come.clear()
             try:
-                # What has come, then what it saves, until nothing is left to do but to wait.
-                while self._take_up() | self._write() | self._answer():
+                while self._step():
                     pass
             except Exception:  # whatever it is, the next answers must be saved
                 log.exception("unexpected error in the line of saves")
@@ -95,6 +93,23 @@ class SaveLine:
             if self._is_stopping and self._writing is None:
                 self._is_free.set()
                 return
+
+    def _step(self) -> bool:
+        """Take up what has come, let what is held be written, answer what is written; False: nothing to do but wait.
+
+        On a slow disk the next group is on its way there before the last one is answered.
+        """
+        written: list[_Held] = []
+        if self._writing is not None and self._writing[1].done():
+            written, self._writing = self._writing[0], None
+        has_taken = self._take_up()
+        if self._held and self._writing is None:
+            written += self._write()
+        for work, _ in written:
+            self._go_on(work)
+        if written:
+            self._on_answered()
+        return has_taken or bool(written)
 
     def _take_up(self) -> bool:
         """Run all small works that wait, and of the larger ones, in turn, what may go with them."""
@@ -108,33 +123,20 @@ class SaveLine:
             self._go_on(HeldWork(work))
         return bool(works)
 
-    def _write(self) -> bool:
-        """Write what is held: here if the disk is quick, else in the writer's thread while more is taken up."""
-        if not self._held or self._writing is not None or self._written:
-            return False
-        self._written, self._held = self._held, []
-        tickets = [ticket for _, ticket in self._written]
+    def _write(self) -> list[_Held]:
+        """Write what is held: here if the disk is quick, else in the writer's thread while more is taken up.
+
+        Gives what is written already.
+        """
+        group, self._held = self._held, []
+        tickets = [ticket for _, ticket in group]
         if self._queue.flush_s < SLOW_FLUSH_S:
             self._queue.write(tickets)
-        else:
-            self._writing = self._writer.submit(self._queue.write, tickets)
-            self._writing.add_done_callback(lambda _: self._has_come.set())
-        return True
-
-    def _answer(self) -> bool:
-        """Let what is written go on to its end."""
-        if self._writing is not None:
-            if not self._writing.done():
-                return False
-            self._writing.result()
-            self._writing = None
-        if not self._written:
-            return False
-        written, self._written = self._written, []
-        for work, _ in written:
-            self._go_on(work)
-        self._on_answered()
-        return True
+            return group
+        writing = self._writer.submit(self._queue.write, tickets)
+        self._writing = group, writing
+        writing.add_done_callback(lambda _: self._has_come.set())
+        return []
 
     def _go_on(self, work: HeldWork) -> None:
         """Run a work until it saves or ends."""
