@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+import psutil
 
 from station.rehearsal.drill.disk_trouble import Trouble
 from station.rehearsal.drill.failing_calls import failing, may_interfere
@@ -14,6 +17,7 @@ from station.rehearsal.drill.small_disks import ImageDisk, may_mount
 
 KIND = "read_only"
 DISK_MB = 96
+_STILL_WITHIN_S = 10.0
 NO_MEANS = (
     "本机不能挂载小磁盘，strace 也不能介入运行中的程序。"
     "This system can neither mount a small disk nor let strace take hold of a running program."
@@ -63,7 +67,8 @@ def _give_up_and_repair(trouble: Trouble, disk: ImageDisk) -> None:
 
     @contextmanager
     def given_up(_: Trouble) -> Iterator[None]:
-        disk.turn_read_only()
+        with standing_still(trouble.station.process.pid):
+            disk.turn_read_only()
         yield
         trouble.station.process.kill()
         trouble.station.process.wait()
@@ -71,6 +76,28 @@ def _give_up_and_repair(trouble: Trouble, disk: ImageDisk) -> None:
         trouble.restart()
 
     trouble.endure(given_up)
+
+
+@contextmanager
+def standing_still(pid: int) -> Iterator[None]:
+    """Let a program stand still, with no call under way.
+
+    Linux (6.18 tried) may confirm a flush that meets the very moment in which ext4 is given up, and not do it: a
+    few lines of code that do nothing but write and flush show that. No program can know; it is not what is tried here.
+    """
+    station = psutil.Process(pid)
+    station.suspend()
+    try:
+        until = time.monotonic() + _STILL_WITHIN_S
+        while time.monotonic() < until and not all(map(_is_still, Path(f"/proc/{pid}/task").iterdir())):
+            time.sleep(0.01)
+        yield
+    finally:
+        station.resume()
+
+
+def _is_still(task: Path) -> bool:
+    return (task / "stat").read_text("ascii", errors="replace").rpartition(") ")[2].startswith("T")
 
 
 def _done(*, is_real: bool) -> tuple[str, str]:

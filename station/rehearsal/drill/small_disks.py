@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from pathlib import Path
 
 MIB = 2**20
 _STEP_S = 0.02
+_IN_USE = 8
+_LET_GO_WITHIN_S = 60.0
 
 
 def may_mount() -> bool:
@@ -34,9 +37,9 @@ def memory_disk(folder: Path, *, mebibytes: int) -> Iterator[Path]:
 
 @dataclass(frozen=True)
 class ImageDisk:
-    """An ext4 file system in a file, mounted on a folder."""
+    """An ext4 file system in a file, on a device of its own, mounted on a folder."""
 
-    image: Path
+    device: str
     folder: Path
 
     @classmethod
@@ -44,19 +47,23 @@ class ImageDisk:
     def made(cls, folder: Path, *, mebibytes: int) -> Iterator[ImageDisk]:
         """Make and mount one; raises CalledProcessError or OSError where the system cannot."""
         folder.mkdir(parents=True)
-        disk = cls(folder.with_name(folder.name + ".img"), folder)
-        with disk.image.open("wb") as stream:
+        image = folder.with_name(folder.name + ".img")
+        with image.open("wb") as stream:
             stream.truncate(mebibytes * MIB)
-        _run("mkfs.ext4", "-q", "-F", str(disk.image))
-        disk.mount()
+        _run("mkfs.ext4", "-q", "-F", str(image))
+        device = _run("losetup", "--find", "--show", str(image)).strip()
+        disk = cls(device, folder)
         try:
+            disk.mount()
             yield disk
         finally:
             _unmount(folder)
-            disk.image.unlink(missing_ok=True)
+            with suppress(subprocess.CalledProcessError):
+                _run("losetup", "--detach", device)
+            image.unlink(missing_ok=True)
 
     def mount(self) -> None:
-        _run("mount", "-o", "loop", str(self.image), str(self.folder))
+        _run("mount", self.device, str(self.folder))
 
     def turn_read_only(self) -> None:
         """Let the kernel do what it does after an error: nothing is written any more, open files or not."""
@@ -65,7 +72,16 @@ class ImageDisk:
     def repair(self) -> None:
         """Do what a technician does, with nobody using the disk: unmount, check, mount again."""
         _run("umount", str(self.folder))
-        _run("e2fsck", "-f", "-p", str(self.image), good=(0, 1))
+        until = time.monotonic() + _LET_GO_WITHIN_S
+        while True:
+            try:
+                _run("e2fsck", "-f", "-p", self.device, good=(0, 1))
+                break
+            except subprocess.CalledProcessError as error:
+                # Programs in mount namespaces of their own may hold the disk for a little longer.
+                if error.returncode != _IN_USE or time.monotonic() > until:
+                    raise
+                time.sleep(0.1)
         self.mount()
 
 
@@ -100,8 +116,9 @@ def _unmount(folder: Path) -> None:
         _run("umount", "--lazy", str(folder))
 
 
-def _run(*words: str, good: Sequence[int] = (0,)) -> None:
+def _run(*words: str, good: Sequence[int] = (0,)) -> str:
     environment = os.environ | {"PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin", "LC_ALL": "C"}
     done = subprocess.run(words, capture_output=True, text=True, check=False, env=environment)
     if done.returncode not in good:
         raise subprocess.CalledProcessError(done.returncode, words, done.stdout, done.stderr)
+    return done.stdout
