@@ -11,7 +11,6 @@ import select
 import socket
 import sys
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -99,15 +98,18 @@ class Listener:
         waits until the line has answered its group, though never long, and lets the workers have most of the time.
         """
         connections = self._server._map
+        # A lock that nobody gives back: time.sleep fails under libfaketime once so short a time is over already.
+        rest = threading.Lock()
+        rest.acquire()
         while connections:
             if self._line is not None:
                 self._line.wait_until_free(ROUND_WAITS_S)
-            time.sleep(min(ROUND_WAITS_S, len(connections) * REST_PER_CONNECTION_S))
+            rest.acquire(timeout=min(ROUND_WAITS_S, len(connections) * REST_PER_CONNECTION_S))
             try:
                 _look_through(ROUND_S, connections)
             except Exception:  # a room without its listener is lost; one with a strange socket is not
                 log.exception("unexpected error of a listener")
-                time.sleep(ROUND_WAITS_S)
+                rest.acquire(timeout=ROUND_WAITS_S)
 
     def _accept_all(self) -> None:
         """Accept all that knock: one a round would let a room of PCs wait for many rounds."""
