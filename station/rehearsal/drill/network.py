@@ -47,10 +47,12 @@ def run(folder: Path, *, rounds: int, is_long: bool) -> FaultResult:
         network_repeats.open_two_pages(on)
         network_repeats.repeat_uploads(on)
         network_ends.leave_half_open(on, waits_for_the_end=is_long)
-        if on.network:
+        if not on.network:
+            on.note(f"未做拔网线、断交换机和丢包：{why_zh}", f"cables, switch and loss not played: {why_en}")
+        elif netns.TUN.exists():
             spoil_cables(on, saves=200 if is_long else 20)
         else:
-            on.note(f"未做拔网线、断交换机和丢包：{why_zh}。", f"Cables, switch and loss not played: {why_en}.")
+            on.note(f"未做丢包：系统没有 {netns.TUN}", f"loss of frames not played: this system has no {netns.TUN}")
         on.station.stop()
         return _judge(on, rounds)
 
