@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from math import inf
 from pathlib import Path
 from typing import IO
 
@@ -213,7 +214,7 @@ class Station:
             with edge.store.transaction() as db:
                 due_work.note_refused_saves(db, refused - self._refused_told, edge.clock.now())
             self._refused_told = refused
-        due_work.tick(edge.store, edge.clock.now(), sign=self.sign, stalled_from_s=STALLED_FROM_S * edge.clock.scale)
+        due_work.tick(edge.store, edge.clock.now(), sign=self.sign, stalled_from_s=_stalled_from_s(edge.clock))
         self.pulse.beat()
 
     def _deliver(self) -> None:
@@ -235,6 +236,11 @@ def _keep_collector_quiet() -> None:
     gc.set_threshold(20_000, 20, 100)
 
 
+def _stalled_from_s(clock: Clock) -> float:
+    """Say from how many seconds a stall is an outage; at many times the speed every busy moment would be one."""
+    return STALLED_FROM_S if clock.scale == 1 else inf
+
+
 def build_station(config: Config, *, clock: Clock | None = None) -> Station:
     """Put a station together: keys and settings are checked, the store is brought to this version."""
     keep_log(config.folder, level=config.log.level, megabytes=config.log.megabytes, files=config.log.files)
@@ -250,7 +256,7 @@ def build_station(config: Config, *, clock: Clock | None = None) -> Station:
 
     def record(db: Session, batches: Sequence[SaveBatch]) -> list[BatchOutcome | Exception]:
         if pulse.has_stalled:
-            due_work.revive(db, clock.now(), stalled_from_s=STALLED_FROM_S * clock.scale)
+            due_work.revive(db, clock.now(), stalled_from_s=_stalled_from_s(clock))
         return recorder.record(db, batches)
 
     edge = Edge(
