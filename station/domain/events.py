@@ -51,15 +51,15 @@ _event("station_stopped", "station", "考站正常停止", "Station stopped clea
 _event(
     "outage_found",
     "station",
-    "考站中断 {gap_s} 秒后恢复，已补时 {compensated} 名考生",
-    "Station was down for {gap_s} s; {compensated} candidates were given the time back",
+    "考站中断 {length_zh}后恢复，已补时 {compensated} 名考生",
+    "Station was down for {length_en}; {compensated} candidates were given the time back",
     Weight.ALARM,
 )
 _event(
     "outage_waits",
     "station",
-    "考站中断 {gap_s} 秒，超过自动恢复上限，等待监考员“继续考试”",
-    "Station was down for {gap_s} s, above the limit: waiting for an invigilator to resume",
+    "考站中断 {length_zh}，超过自动恢复上限，等待监考员“继续考试”",
+    "Station was down for {length_en}, above the limit: waiting for an invigilator to resume",
     Weight.ALARM,
 )
 _event(

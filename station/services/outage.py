@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from station.domain.attempt import OPEN, AttemptState
 from station.domain.sitting import SittingState, is_clock_plausible
+from station.domain.working_time import length_names
 from station.errors import Refused, problem
 from station.services import journal
 from station.store.locking import lock_attempts_of, lock_row, to_change
@@ -94,8 +96,7 @@ def _go_on(db: Session, sitting: Sitting, *, last: datetime, at: datetime) -> No
     open_ones = [attempt for attempt in lock_attempts_of(db, sitting.id) if attempt.state in OPEN]
     for attempt in open_ones:
         move_deadline(db, attempt)
-    gap_s = round((at - last).total_seconds(), 1)
-    journal.append(db, "outage_found", at=at, sitting_id=sitting.id, gap_s=gap_s, compensated=len(open_ones))
+    journal.append(db, "outage_found", at=at, sitting_id=sitting.id, compensated=len(open_ones), **_length(last, at))
 
 
 def _wait(db: Session, sitting: Sitting, *, last: datetime, at: datetime) -> None:
@@ -104,5 +105,11 @@ def _wait(db: Session, sitting: Sitting, *, last: datetime, at: datetime) -> Non
     for attempt in lock_attempts_of(db, sitting.id):
         if attempt.state == AttemptState.ANSWERING:
             attempt.state = AttemptState.SUSPENDED
-    gap_s = round((at - last).total_seconds(), 1)
-    journal.append(db, "outage_waits", at=at, sitting_id=sitting.id, gap_s=gap_s)
+    journal.append(db, "outage_waits", at=at, sitting_id=sitting.id, **_length(last, at))
+
+
+def _length(last: datetime, at: datetime) -> dict[str, Any]:
+    """Say how long an outage was: exactly, and in words for the board."""
+    seconds = (at - last).total_seconds()
+    length_zh, length_en = length_names(round(seconds))
+    return {"gap_s": round(seconds, 1), "length_zh": length_zh, "length_en": length_en}
