@@ -17,6 +17,7 @@ from typing import Any
 
 from flask import Flask
 from waitress import wasyncore
+from waitress.channel import HTTPChannel
 from waitress.server import create_server
 from waitress.task import ThreadedTaskDispatcher
 
@@ -31,6 +32,10 @@ PORT_TAKEN = problem(
 )
 # waitress writes a body to disk before any guard sees it; the largest deliverable has 500 MiB.
 LARGEST_REQUEST = 512 * 2**20
+# A browser keeps 6, an agent some; a PC that lost its power leaves its own behind until they time out.
+CONNECTIONS_PER_ADDRESS = 64
+# On Windows Python's select takes 512 sockets and fails at one more; elsewhere poll takes any number.
+MOST_CONNECTIONS = 500 if sys.platform == "win32" else 100_000
 ROUND_S = 1.0
 ROUND_WAITS_S = 0.005
 # About four times what it takes to look at a connection.
@@ -73,7 +78,7 @@ class Listener:
             app,
             _dispatcher=dispatcher,
             sockets=[listening],
-            connection_limit=connection_limit,
+            connection_limit=min(connection_limit, MOST_CONNECTIONS),
             backlog=1024,
             channel_timeout=120,
             ident="",
@@ -81,9 +86,13 @@ class Listener:
             clear_untrusted_proxy_headers=True,
             **front,
         )
+        self._is_capped = not behind_front
         self._thread = threading.Thread(target=self._run, name=f"listener-{self.port}", daemon=True)
 
     def start(self) -> None:
+        self._server.maintenance = self._look_for_silent
+        if self._is_capped:
+            self._server.channel_class = _admit
         self._accept_one, self._server.handle_accept = self._server.handle_accept, self._accept_all
         if self._line is not None:
             # After a group of saves the loop is woken once, not once a request.
@@ -118,6 +127,11 @@ class Listener:
         while before != len(connections) < limit:
             before = len(connections)
             self._accept_one()
+
+    def _look_for_silent(self, now: float) -> None:
+        # Called while the round collects its sockets: closing must wait until it works them off.
+        with suppress(OSError):
+            self._server.trigger.pull_trigger(lambda: _let_go(self._server, now))
 
     def _wake(self) -> None:
         self._server.trigger.pull_trigger()
@@ -181,6 +195,37 @@ class _Dispatcher(ThreadedTaskDispatcher):
         if self._files is not None:
             self._files.shutdown(cancel_pending, timeout)
         return super().shutdown(cancel_pending, timeout)
+
+
+def _admit(server: Any, connection: socket.socket, source: Any, adjustments: Any, **named: Any) -> HTTPChannel | None:
+    """Take in a connection, at most so many from one address (design §13.17).
+
+    For a further one the longest silent of that address makes room, so that a PC which died again and again gets in
+    all the same; where none is silent, the new one is closed. Programs on the server itself may have any number.
+    """
+    if not source[0].startswith("127.") and source[0] != "::1":
+        held = [one for one in server.active_channels.values() if one.addr[0] == source[0] and not one.will_close]
+        if len(held) >= CONNECTIONS_PER_ADDRESS:
+            silent = [channel for channel in held if not channel.requests and not channel.total_outbufs_len]
+            if not silent:
+                connection.close()
+                return None
+            # Closed in the next round: its number may stand among those that this round has still to look at.
+            min(silent, key=lambda channel: float(channel.last_activity)).will_close = True
+    return HTTPChannel(server, connection, source, adjustments, **named)
+
+
+def _let_go(server: Any, now: float) -> None:
+    """Close connections of which nothing was heard for long, also those that do not take what is sent to them.
+
+    waitress asks all to close once they can be written to, which a PC that has vanished never can.
+    """
+    for channel in list(server.active_channels.values()):
+        if channel.last_activity < now - server.adj.channel_timeout:
+            if channel.total_outbufs_len:
+                channel.handle_close()
+            elif not channel.requests:
+                channel.will_close = True
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -47,6 +47,8 @@ def run(folder: Path, *, rounds: int, is_long: bool) -> FaultResult:
         network_repeats.open_two_pages(on)
         network_repeats.repeat_uploads(on)
         network_ends.leave_half_open(on, waits_for_the_end=is_long)
+        if on.network:
+            network_ends.crowd_from_one_address(on)
         if not on.network:
             on.note(f"未做拔网线、断交换机和丢包：{why_zh}", f"cables, switch and loss not played: {why_en}")
         elif netns.TUN.exists():

@@ -13,6 +13,7 @@ GHOST_CONNECTIONS = 6
 _FORGOTTEN_WITHIN_S = 120 + 30 + 30
 _STALLED_EACH_SEAT = 8
 _LOOK_S = 2.0
+_CROWD, _CROWDING_SEAT = 700, 1
 
 
 def leave_half_open(on: Stage, *, waits_for_the_end: bool) -> None:
@@ -42,6 +43,22 @@ def leave_half_open(on: Stage, *, waits_for_the_end: bool) -> None:
         )
         if waits_for_the_end:
             _wait_until_forgotten(on)
+
+
+def crowd_from_one_address(on: Stage) -> None:
+    """Let one PC open more connections than the station takes in all: everybody still gets in (design §13.17)."""
+    with ExitStack() as held:
+        for _ in range(_CROWD):
+            held.enter_context(on.connect(_CROWDING_SEAT))
+        loads = [on.start_load("crowded", seat, mode="open", every_s=0.5, seconds=4.0) for seat in range(1, SEATS + 1)]
+        for load in loads:
+            on.check_unharmed("一台机器占用大量连接", "a crowd of connections from one address", load.finish())
+        left = on.network.connections_at(on.port) if on.network else 0
+        on.check(left < _CROWD, "一台机器可以占用全部连接。", "One address may hold every connection.")
+        on.note(
+            f"一台机器开 {_CROWD} 个连接：保留 {left} 个，其他考位不受影响",
+            f"{_CROWD} connections from one PC: {left} kept, the other seats not affected",
+        )
 
 
 def _ghosts(on: Stage, held: ExitStack) -> int:
