@@ -11,7 +11,7 @@ from random import Random
 
 import pytest
 
-from station.rehearsal.drill.disk_model import EVERYTHING, NOTHING_MORE, Change, Disk, Entry, Fate, File, Folder
+from station.rehearsal.drill.disk_model import EVERYTHING, NOTHING_MORE, PAGE, Change, Disk, Entry, Fate, File, Folder
 from station.rehearsal.drill.disk_replay import Replay
 from station.rehearsal.drill.disk_trace import NEVER, Call, TraceUnreadable, read_calls, strace_words
 from tests.chaos.machine import needs_tracing
@@ -59,6 +59,18 @@ def test_a_flush_takes_only_what_was_complete_when_it_began(disk: Disk) -> None:
     file.pending += [Change(1, 0, C), Change(5, SECTOR, C)]
     file.flush(5)
     assert possible(disk, "kept") == {C + B, C + C}
+
+
+def test_what_a_failed_flush_left_stays_in_doubt_until_its_page_is_written_anew(disk: Disk) -> None:
+    file = file_of(disk, "kept")
+    file.pending.append(Change(1, 0, C))
+    file.doubt(2)
+    file.pending.append(Change(3, PAGE, C))
+    file.flush(4)
+    assert {content and content[:SECTOR] for content in possible(disk, "kept")} == {A, C}
+    file.pending.append(Change(5, SECTOR, C))
+    file.flush(6)
+    assert {content and content[: 2 * SECTOR] for content in possible(disk, "kept")} == {C + C}
 
 
 def test_a_file_may_have_grown_without_its_content(disk: Disk) -> None:

@@ -87,10 +87,10 @@ def make_ground(folder: Path, *, records: int) -> Ground:
     return ground
 
 
-def record(room: Room, number: int, trace: Path, *, longest_s: float = LONGEST_RECORD_S) -> None:
+def record(room: Room, number: int, trace: Path, *, longest_s: float = LONGEST_RECORD_S, failing: str = "") -> None:
     """Let a traced station work until SQLite has carried its log over, and kill it in the middle of its work."""
     stop = room.folder / f"stop-{number}"
-    child = room.ground.serve(before=strace_words(trace))
+    child = room.ground.serve(before=strace_words(trace, failing=failing))
     try:
         port = child.ports(2)[0]
         database = room.ground.config.folder / "station.db"

@@ -5,6 +5,9 @@ name; flushing a folder makes the names in it durable, not what they stand for. 
 every sector may have arrived or not, in any order, but is one of the versions that it had; a file may have grown
 without its content, with zeros or with another file's old bytes in it. Names come and go in the order in which they
 were made within one folder, up to any point; a move from folder to folder loses nothing.
+
+A flush that failed leaves what it was to flush in doubt for ever: the kernel may call those pages clean, give them
+back when they are read, and never write them, whatever flush succeeds later; until a page of theirs is written anew.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from random import Random
 from typing import NamedTuple
 
 SECTORS = (512, 4096)
+PAGE = 4096
 
 
 class Change(NamedTuple):
@@ -33,29 +37,62 @@ class Change(NamedTuple):
 
 @dataclass(eq=False)
 class File:
-    """A file: what is surely on disk, and what came since, in order."""
+    """A file: what is surely on disk, what came since, in order, and between them what a failed flush left in doubt."""
 
     durable: bytearray = field(default_factory=bytearray)
     pending: list[Change] = field(default_factory=list)
+    doubtful: list[Change] = field(default_factory=list)
 
     @property
     def size(self) -> int:
         """The size that the program sees."""
-        return _size(len(self.durable), self.pending)
+        return _size(len(self.durable), self.unsure)
+
+    @property
+    def unsure(self) -> list[Change]:
+        """Give every change that may not be on disk."""
+        return [*self.doubtful, *self.pending]
 
     def flush(self, before: int) -> None:
-        """Make durable what was complete when the flush began."""
-        kept: list[Change] = []
-        for change in self.pending:
-            if change.ended >= before:
-                kept.append(change)
-            elif change.content is None:
+        """Make durable what was complete when the flush began, in whole pages as they are seen."""
+        done = self._take(before)
+        for change in done:
+            if change.content is None:
+                self.doubtful = [one for one in self.doubtful if one.end <= change.offset]
                 del self.durable[change.offset :]
                 self.durable.extend(bytes(change.offset - len(self.durable)))
             else:
-                self.durable.extend(bytes(max(0, change.offset - len(self.durable))))
-                self.durable[change.offset : change.end] = change.content
-        self.pending = kept
+                self._believe(change)
+                self._write(change)
+
+    def doubt(self, before: int) -> None:
+        """Leave in doubt what a flush that failed was to make durable, page by page."""
+        for change in self._take(before):
+            if change.content is None:
+                self.doubtful.append(change)
+                continue
+            for start in range(change.offset - change.offset % PAGE, change.end, PAGE):
+                first, last = max(start, change.offset), min(start + PAGE, change.end)
+                content = change.content[first - change.offset : last - change.offset]
+                self.doubtful.append(Change(change.ended, first, content))
+
+    def _take(self, before: int) -> list[Change]:
+        done = [change for change in self.pending if change.ended < before]
+        self.pending = [change for change in self.pending if change.ended >= before]
+        return done
+
+    def _believe(self, change: Change) -> None:
+        """What was in doubt of a page goes to disk with the page when that is written anew."""
+        first, last = change.offset // PAGE, (change.end - 1) // PAGE
+        pages = [one for one in self.doubtful if one.content is not None and first <= one.offset // PAGE <= last]
+        for one in pages:
+            self._write(one)
+        self.doubtful = [one for one in self.doubtful if one not in pages]
+
+    def _write(self, change: Change) -> None:
+        assert change.content is not None
+        self.durable.extend(bytes(max(0, change.offset - len(self.durable))))
+        self.durable[change.offset : change.end] = change.content
 
 
 class Entry(NamedTuple):
@@ -155,7 +192,7 @@ class Disk:
                 if isinstance(node, Folder):
                     below.append((f"{path}{name}/", node))
                 else:
-                    changes = [*node.pending, *more.get(node, ())]
+                    changes = [*node.unsure, *more.get(node, ())]
                     found[path + name] = _content(node.durable, changes, fate, random)
         return found
 

@@ -8,9 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from station.rehearsal.drill.disk_model import Change, Disk, Entry, File, Folder
-from station.rehearsal.drill.disk_trace import NEVER, Call, TraceUnreadable
+from station.rehearsal.drill.disk_trace import FLUSHES, NEVER, Call, TraceUnreadable
 
-FLUSHES = frozenset({"fsync", "fdatasync"})
 # SQLite's index of its log: shared memory in a file, made anew from the log after a cut.
 UNSYNCED_BY_DESIGN = "-shm"
 
@@ -69,7 +68,9 @@ class Replay:
             self._resize(call)
         elif call.name in FLUSHES:
             node = self._node(call)
-            if node is not None:
+            if call.result < 0 and isinstance(node, File):
+                node.doubt(call.began)
+            elif call.result >= 0 and node is not None:
                 node.flush(call.began)
         elif call.name == "mmap":
             self._check_map(call)

@@ -55,6 +55,8 @@ class Call(NamedTuple):
 
 
 NEVER = 2**62
+# Calls that make durable; one that failed says something, too: what it was to flush may never be.
+FLUSHES = frozenset({"fsync", "fdatasync"})
 _LINE = re.compile(r"(\d+) +(?:(\w+)\((.*)|<\.\.\. (\w+) resumed>(.*))", re.DOTALL)
 _RESULT = re.compile(r"(.*)\)\s+= (-?\d+|0x[0-9a-f]+|\?)", re.DOTALL)
 _TEXT = re.compile(r'"((?:\\x[0-9a-f]{2})*)"')
@@ -68,10 +70,14 @@ class TraceUnreadable(Exception):
     """The trace holds something that cannot be understood; the drill must not pass over it."""
 
 
-def strace_words(trace: Path, *, is_network: bool = True) -> list[str]:
-    """Give the words that stand before a program's own, so that its calls are written to `trace`."""
+def strace_words(trace: Path, *, is_network: bool = True, failing: str = "") -> list[str]:
+    """Give the words that stand before a program's own, so that its calls are written to `trace`.
+
+    `failing`: strace's rule for calls that shall fail ("fdatasync:error=EIO:when=20+31").
+    """
     calls = f"{_DISK},{_NETWORK}" if is_network else _DISK
     options = ["-f", "-qq", "-y", "-xx", "-s", str(LARGEST_CALL), "--seccomp-bpf", "-e", "signal=none"]
+    options += ["-e", f"inject={failing}"] if failing else []
     return [_strace(), *options, "-e", f"trace={calls}", "-o", str(trace), "--"]
 
 
@@ -84,7 +90,7 @@ def may_trace() -> bool:
 
 
 def read_calls(trace: Path) -> list[Call]:
-    """Read a trace: the calls that succeeded in the order of their ends, then those that never came back."""
+    """Read a trace: calls that succeeded and flushes that failed, as they ended, then calls that never came back."""
     calls: list[Call] = []
     begun: dict[int, tuple[int, str, str]] = {}
     with trace.open(encoding="ascii", errors="strict") as lines:
@@ -114,7 +120,7 @@ def _finished(began: int, ended: int, thread: int, name: str, rest: str) -> Iter
         yield Call(began, NEVER, thread, name, rest, -1)
         return
     result = int(found[2], 0)
-    if result < 0:
+    if result < 0 and name not in FLUSHES:
         return
     if _CUT_TEXT.search(found[1]):
         raise TraceUnreadable(f"{name}: more than {LARGEST_CALL} bytes in one call")

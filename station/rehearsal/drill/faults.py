@@ -41,7 +41,7 @@ class Fault:
 # kind → what tries it; a kind's name is that of its module.
 FAULTS: Mapping[str, Fault] = {
     "kill": Fault("进程被强行结束", "process killed", kill.run, short=8, long=120),
-    "power_cut": Fault("断电", "power cut", power_cut.run, short=1, long=8),
+    "power_cut": Fault("断电", "power cut", power_cut.run, short=2, long=8),
     "disk_full": Fault("磁盘写满", "disk full", disk_full.run, short=2, long=20),
     "read_only": Fault("磁盘变为只读", "disk turns read-only", read_only.run, short=1, long=10),
     "io_error": Fault("磁盘读写错误", "I/O errors", io_error.run, short=4, long=40),

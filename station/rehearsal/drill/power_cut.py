@@ -19,8 +19,8 @@ from random import Random, SystemRandom
 from station.rehearsal.drill.cut_check import Found, Promise, check_cut, put_down
 from station.rehearsal.drill.cut_room import Room, make_ground, post_save, record
 from station.rehearsal.drill.disk_model import EVERYTHING, NOTHING_MORE, Disk, Fate, any_fate
-from station.rehearsal.drill.disk_replay import FLUSHES, Replay
-from station.rehearsal.drill.disk_trace import NEVER, Call, may_trace, read_calls
+from station.rehearsal.drill.disk_replay import Replay
+from station.rehearsal.drill.disk_trace import FLUSHES, NEVER, Call, may_trace, read_calls
 from station.rehearsal.drill.replies import FileTold, HandInTold, SaveTold, Told, told_by
 from station.rehearsal.drill.result import FaultResult
 from station.rehearsal.load import Task
@@ -32,7 +32,9 @@ DATABASE = "station.db"
 NO_STRACE = "本机没有可用的 strace，不能记录写盘过程。This system has no strace that works."
 
 _NAMES = frozenset({"mkdir", "mkdirat", "rename", "renameat", "unlink", "unlinkat", "ftruncate"})
-DISKS_SHORT, DISKS_LONG = 150, 600
+# In every second record flushes fail now and then, and the power goes afterwards. (strace counts thread by thread.)
+FAILING = "fdatasync:error=EIO:when=20+17"
+DISKS_SHORT, DISKS_LONG = 60, 600
 
 
 @dataclass
@@ -45,6 +47,7 @@ class _Sums:
     files: int = 0
     hand_ins: int = 0
     flushes: int = 0
+    failed: int = 0
     carried: int = 0
     lost: int = 0
     broken: int = 0
@@ -58,6 +61,7 @@ class _Sums:
         self.hand_ins += sum(isinstance(one, HandInTold) for one in told)
         flushed = [call.handle[1] for call in calls if call.name in FLUSHES]
         self.flushes += len(flushed)
+        self.failed += sum(call.name in FLUSHES and call.result < 0 and call.ended != NEVER for call in calls)
         self.carried += sum(path.endswith(DATABASE) for path in flushed)
 
     def add(self, found: Found, where: str) -> None:
@@ -79,16 +83,19 @@ def run(folder: Path, *, rounds: int, is_long: bool) -> FaultResult:
     try:
         with ProcessPoolExecutor(2, mp_context=context) as checkers:
             for number in range(rounds):
-                _one_record(room, number, checkers, sums, disks=DISKS_LONG if is_long else DISKS_SHORT)
+                disks = DISKS_LONG if is_long else DISKS_SHORT
+                _one_record(room, number, checkers, sums, disks=disks, failing=FAILING if number % 2 else "")
     finally:
         ground.close()
     return _result(sums, seed)
 
 
-def _one_record(room: Room, number: int, checkers: ProcessPoolExecutor, sums: _Sums, *, disks: int) -> None:
+def _one_record(
+    room: Room, number: int, checkers: ProcessPoolExecutor, sums: _Sums, *, disks: int, failing: str
+) -> None:
     before = Disk(room.home)
     trace = room.folder / f"trace-{number}"
-    record(room, number, trace)
+    record(room, number, trace, failing=failing)
     calls = read_calls(trace)
     trace.unlink()
     told = told_by(calls)
@@ -203,6 +210,7 @@ def _result(sums: _Sums, seed: int) -> FaultResult:
                 f"刷盘 {sums.flushes} 次，其中写回数据库文件 {sums.carried} 次",
                 f"{sums.flushes} flushes, {sums.carried} of them when the log was carried into the database file",
             ),
+            (f"其间让刷盘出错 {sums.failed} 次", f"{sums.failed} flushes were made to fail"),
             (f"确认的文件 {sums.files} 个", f"{sums.files} files confirmed"),
             (f"确认的交卷 {sums.hand_ins} 次", f"{sums.hand_ins} hand-ins confirmed"),
             (f"随机种子 {seed}", f"random seed {seed}"),
