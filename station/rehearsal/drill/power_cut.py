@@ -34,7 +34,7 @@ NO_STRACE = "本机没有可用的 strace，不能记录写盘过程。This syst
 _NAMES = frozenset({"mkdir", "mkdirat", "rename", "renameat", "unlink", "unlinkat", "ftruncate"})
 # In every second record flushes fail now and then, and the power goes afterwards. (strace counts thread by thread.)
 FAILING = "fdatasync:error=EIO:when=20+17"
-DISKS_SHORT, DISKS_LONG = 60, 600
+DISKS_SHORT, DISKS_LONG = 50, 600
 
 
 @dataclass
