@@ -94,10 +94,17 @@ class Pulse:
 
     def __init__(self) -> None:
         self._beat_at = time.monotonic()
+        self._is_missed = False
 
     def beat(self) -> None:
         """Note a sign of life that has come through."""
         self._beat_at = time.monotonic()
+        self._is_missed = False
+
+    def is_first_missed(self) -> bool:
+        """Say whether nobody has asked this since the last sign of life: for an alarm that is given once."""
+        is_first, self._is_missed = not self._is_missed, True
+        return is_first
 
     @property
     def has_stalled(self) -> bool:

@@ -267,14 +267,18 @@ def build_station(config: Config, *, clock: Clock | None = None) -> Station:
     pulse, recorder = Pulse(), saving.SaveRecorder()
 
     def record(db: Session, batches: Sequence[SaveBatch]) -> list[BatchOutcome | Exception]:
-        if pulse.has_stalled:
+        if pulse.has_stalled and time.monotonic() - saves.written_at > STALLED_FROM_S:
             due_work.revive(db, clock.now(), stalled_from_s=_stalled_from_s(clock))
+        elif pulse.has_stalled:
+            due_work.beat_for_the_bell(db, clock.now(), is_new=pulse.is_first_missed())
         return recorder.record(db, batches)
+
+    saves = SaveQueue(store, record)
 
     edge = Edge(
         store=store,
         clock=clock,
-        saves=SaveQueue(store, record),
+        saves=saves,
         secret=read_secret(config, WEB_SECRET),
         zone=config.zone,
         site_name=config.site.name,

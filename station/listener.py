@@ -40,6 +40,7 @@ ROUND_S = 1.0
 ROUND_WAITS_S = 0.005
 # About four times what it takes to look at a connection.
 REST_PER_CONNECTION_S = 8e-6
+FEW_CONNECTIONS = 20
 FILE_THREADS = 8
 # select() knows no descriptor above 1023, or on Windows no more than 512 sockets.
 _look_through: Callable[[float, Any], None] = wasyncore.poll2 if hasattr(select, "poll") else wasyncore.poll
@@ -113,7 +114,8 @@ class Listener:
         while connections:
             if self._line is not None:
                 self._line.wait_until_free(ROUND_WAITS_S)
-            rest.acquire(timeout=min(ROUND_WAITS_S, len(connections) * REST_PER_CONNECTION_S))
+            if len(connections) > FEW_CONNECTIONS:
+                rest.acquire(timeout=min(ROUND_WAITS_S, len(connections) * REST_PER_CONNECTION_S))
             try:
                 _look_through(ROUND_S, connections)
             except Exception:  # a room without its listener is lost; one with a strange socket is not

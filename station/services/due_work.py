@@ -81,6 +81,18 @@ def revive(db: Session, at: datetime, *, stalled_from_s: float) -> None:
     outage.give_back_outage(db, last=last, at=at)
 
 
+def beat_for_the_bell(db: Session, at: datetime, *, is_new: bool) -> None:
+    """Note a sign of life with a save: answers go on coming through, only what falls due by itself has stalled.
+
+    So no time is given back that nobody lost; staff are told the first time (`is_new`).
+    """
+    life = db.scalars(to_change(select(StationLife), StationLife)).one_or_none()
+    if life is not None and not life.clock_in_doubt:
+        life.alive_at = at
+    if is_new:
+        note_trouble(db, "tick", TimeoutError("stalled"), at)
+
+
 def alive_at(db: Session) -> datetime | None:
     """Say when the station, in whichever process, was last known alive."""
     life = db.get(StationLife, 1)

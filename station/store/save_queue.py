@@ -7,6 +7,7 @@ commits once, and lets each go on with its own outcome. The slower the disk, the
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -41,7 +42,7 @@ class SaveQueue(Generic[Batch, Outcome]):
     where that batch was put. When a whole group fails, each batch is tried again by itself, so that one bad batch
     never fails its neighbours. A full disk or a store that is held by another program is refused as
     `save_not_stored`, soon and for the whole group; the next group is tried anew. `refused` counts such batches;
-    `flush_s` is how long the last commit took to reach the disk.
+    `flush_s` is how long the last commit took to reach the disk, `written_at` when, by the monotonic counter.
     """
 
     def __init__(self, store: Store, record: Callable[[Session, Sequence[Batch]], Sequence[Outcome | Exception]]):
@@ -53,6 +54,7 @@ class SaveQueue(Generic[Batch, Outcome]):
         self._is_failing = False
         self.refused = 0
         self.flush_s = 0.0
+        self.written_at = -math.inf
 
     def stop(self) -> None:
         """Let what is being written be finished. Batches that come later are refused."""
@@ -124,6 +126,7 @@ class SaveQueue(Generic[Batch, Outcome]):
             outcomes = self._record(db, [ticket.batch for ticket in tickets])
             recorded_at = time.perf_counter()
         self.flush_s = time.perf_counter() - recorded_at
+        self.written_at = time.monotonic()
         for ticket, outcome in zip(tickets, outcomes, strict=True):
             ticket.outcome = outcome
 

@@ -28,6 +28,7 @@ from station.web.guards import (
     FIELD_WRONG,
     NO_SUCH_PAGE,
     WORKSTATION_COOKIE,
+    PlainFlask,
     candidate_only,
     error_response,
     guard,
@@ -59,7 +60,7 @@ _HERE = Path(__file__).parent
 
 def create_candidate_app(edge: Edge) -> Flask:
     """Make the app of the candidate listener."""
-    app = Flask("station.web.candidate", root_path=str(_HERE))
+    app = PlainFlask("station.web.candidate", root_path=str(_HERE))
     app.config["MAX_CONTENT_LENGTH"] = SAVES_BYTES
     app.jinja_env.globals["say"] = say
     install_guards(app, edge)

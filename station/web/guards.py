@@ -48,6 +48,17 @@ STATION_FAULT = problem(
     "An internal error of the station was logged. Answers are not affected; tell the technician.",
 )
 
+_HEADERS = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("X-Frame-Options", "DENY"),
+    (
+        "Content-Security-Policy",
+        "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; "
+        "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    ),
+)
+_API_HEADERS = (*_HEADERS, ("Cache-Control", "no-store"))
 View = Callable[..., Any]
 # What the pages try again by themselves.
 _TRIED_AGAIN = frozenset({SAVE_NOT_STORED.code, NO_SPACE_FOR_FILES.code})
@@ -95,6 +106,13 @@ def candidate_only(edge: Edge, *, writes: bool = False) -> Callable[[View], View
         return guard("candidate")(run)
 
     return decorate
+
+
+class PlainFlask(Flask):
+    """Flask for views that are plain functions: it need not ask five times a request whether they are."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return func
 
 
 def install_guards(app: Flask, edge: Edge) -> None:
@@ -147,16 +165,12 @@ def install_guards(app: Flask, edge: Edge) -> None:
 
     @app.after_request
     def harden(response: Response) -> Response:
-        response.headers.setdefault("X-Content-Type-Options", "nosniff")
-        response.headers.setdefault("Referrer-Policy", "no-referrer")
-        response.headers.setdefault("X-Frame-Options", "DENY")
-        response.headers.setdefault(
-            "Content-Security-Policy",
-            "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; "
-            "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-        )
-        if request.path.startswith("/api/"):
-            response.headers.setdefault("Cache-Control", "no-store")
+        # Not setdefault: for each header that is missing it raises and catches an HTTP error.
+        present = {name for name, _ in response.headers}
+        wanted = _API_HEADERS if request.path.startswith("/api/") else _HEADERS
+        for name, value in wanted:
+            if name not in present:
+                response.headers.add(name, value)
         return response
 
 
