@@ -10,6 +10,13 @@ from contextlib import suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+from station.errors import Unsound, problem
+
+DATA_FOLDER_UNWRITABLE = problem(
+    "data_folder_unwritable",
+    "数据文件夹 {path} 不能写入：{reason}。请检查磁盘是否变为只读或已损坏，处理后再启动。",
+    "The data folder {path} cannot be written: {reason}. See whether the disk is read-only or damaged, then start.",
+)
 LOG_FOLDER = "log"
 LOG_NAME = "station.log"
 
@@ -62,13 +69,19 @@ class TechnicalLog(RotatingFileHandler):
 
 
 def keep_log(data_folder: Path, *, level: str, megabytes: int, files: int) -> None:
-    """Write the technical log into the data folder, within its bounds; once, however often it is asked for."""
+    """Write the technical log into the data folder, within its bounds; once, however often it is asked for.
+
+    A folder that cannot be written is refused as `data_folder_unwritable`.
+    """
     folder = data_folder / LOG_FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
     root = logging.getLogger()
     root.setLevel(level)
     if log_of(data_folder) is None:
-        root.addHandler(TechnicalLog(folder, megabytes=megabytes, files=files))
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            root.addHandler(TechnicalLog(folder, megabytes=megabytes, files=files))
+        except OSError as error:
+            raise Unsound(DATA_FOLDER_UNWRITABLE, path=data_folder, reason=error.strerror or error) from error
     logging.getLogger("apscheduler").setLevel(logging.WARNING)
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
 
