@@ -8,12 +8,14 @@ moment (delivery) stays with the scheduler, which the bell's job puts right afte
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
 
 # So many real seconds without a sign of life in the store are an outage, though the program lives.
 STALLED_FROM_S = 10.0
+WITH_SAVE_S = 1.0
 log = logging.getLogger(__name__)
 
 
@@ -95,6 +97,7 @@ class Pulse:
     def __init__(self) -> None:
         self._beat_at = time.monotonic()
         self._is_missed = False
+        self._with_save_at = -math.inf
 
     def beat(self) -> None:
         """Note a sign of life that has come through."""
@@ -105,6 +108,18 @@ class Pulse:
         """Say whether nobody has asked this since the last sign of life: for an alarm that is given once."""
         is_first, self._is_missed = not self._is_missed, True
         return is_first
+
+    def goes_with_save(self) -> bool:
+        """Say once a second that a save may carry the sign of life, which then costs no flush of its own."""
+        now = time.monotonic()
+        if now - self._with_save_at < WITH_SAVE_S:
+            return False
+        self._with_save_at = now
+        return True
+
+    def came_with_save(self, written_at: float) -> bool:
+        """Say whether a save that is on disk since `written_at` has carried the sign of life within the last second."""
+        return written_at > self._with_save_at > time.monotonic() - WITH_SAVE_S
 
     @property
     def has_stalled(self) -> bool:

@@ -53,6 +53,8 @@ TICK_S = 1.0
 LISTEN_S = 2.5
 ANOTHER_WITHIN = timedelta(seconds=60)
 DISK_S = 2.0
+# Often enough that the log stays short, seldom enough that its starting anew costs hardly a commit a flush.
+CHECKPOINT_S = 4.0
 DELIVERY = "delivery"
 DELIVERY_S = 2.0
 STOP_WAITS_S = 10.0
@@ -84,6 +86,7 @@ class Station:
     pulse: Pulse
     _bell: Bell | None = None
     _disk_bell: Bell | None = None
+    _log_bell: Bell | None = None
     _backups: AutomaticBackup | None = None
     _is_stopping: bool = False
     _scheduler: BackgroundScheduler = field(default_factory=lambda: BackgroundScheduler(timezone="UTC"))
@@ -132,6 +135,8 @@ class Station:
         self._bell.start()
         self._disk_bell = Bell("disk", DiskRound(edge), every_s=DISK_S, alarm=self._alarm)
         self._disk_bell.start()
+        self._log_bell = Bell("checkpoint", edge.store.checkpoint, every_s=CHECKPOINT_S, alarm=self._alarm)
+        self._log_bell.start()
         self._backups = AutomaticBackup(self.config, edge.store, edge.clock, self.signing_key, alarm=self._alarm)
         self._backups.start()
 
@@ -143,7 +148,7 @@ class Station:
         self._is_stopping = True
         if self._scheduler.running:
             self._scheduler.shutdown(wait=True)
-        for bell in (self._bell, self._disk_bell):
+        for bell in (self._bell, self._disk_bell, self._log_bell):
             if bell is not None:
                 bell.stop(timeout_s=STOP_WAITS_S)
         if self._backups is not None:
@@ -226,7 +231,13 @@ class Station:
             with edge.store.transaction() as db:
                 due_work.note_refused_saves(db, refused - self._refused_told, edge.clock.now())
             self._refused_told = refused
-        due_work.tick(edge.store, edge.clock.now(), sign=self.sign, stalled_from_s=_stalled_from_s(edge.clock))
+        due_work.tick(
+            edge.store,
+            edge.clock.now(),
+            sign=self.sign,
+            stalled_from_s=_stalled_from_s(edge.clock),
+            has_beaten=self.pulse.came_with_save(edge.saves.written_at),
+        )
         self.pulse.beat()
 
     def _deliver(self) -> None:
@@ -269,8 +280,10 @@ def build_station(config: Config, *, clock: Clock | None = None) -> Station:
     def record(db: Session, batches: Sequence[SaveBatch]) -> list[BatchOutcome | Exception]:
         if pulse.has_stalled and time.monotonic() - saves.written_at > STALLED_FROM_S:
             due_work.revive(db, clock.now(), stalled_from_s=_stalled_from_s(clock))
-        elif pulse.has_stalled:
-            due_work.beat_for_the_bell(db, clock.now(), is_new=pulse.is_first_missed())
+        elif pulse.has_stalled and pulse.is_first_missed():
+            due_work.note_trouble(db, "tick", TimeoutError("stalled"), clock.now())
+        if pulse.goes_with_save():
+            due_work.beat(db, clock.now())
         return recorder.record(db, batches)
 
     saves = SaveQueue(store, record)

@@ -23,16 +23,27 @@ from station.store.models import Attempt, Entry, JournalHead, SignedHeads, Sitti
 SIGN_EVERY = timedelta(seconds=60)
 
 
-def tick(store: Store, at: datetime, *, sign: Callable[[bytes], str], stalled_from_s: float = inf) -> bool:
+def tick(
+    store: Store,
+    at: datetime,
+    *,
+    sign: Callable[[bytes], str],
+    stalled_from_s: float = inf,
+    has_beaten: bool = False,
+) -> bool:
     """Do what is due at this moment; say whether there was anything.
 
-    1. Note that the station is alive; a gap of `stalled_from_s` since it last could is an outage like any other.
+    1. Note that the station is alive, unless a save just has (`has_beaten`); a gap of `stalled_from_s` since it
+       last could is an outage like any other.
     2. Sign the heads of all chains once a minute while somebody answers.
     3. Collect attempts whose deadline has come.
     Each in a transaction of its own: what fails in one undoes nothing of the others.
     """
-    with store.transaction() as db:
-        _beat(db, at, stalled_from_s)
+    if not has_beaten:
+        with store.transaction() as db:
+            if stalled_from_s < inf:
+                revive(db, at, stalled_from_s=stalled_from_s)
+            beat(db, at)
     with store.transaction() as db:
         signed = _sign_heads(db, at, sign)
     return _collect(store, at) or signed
@@ -81,16 +92,10 @@ def revive(db: Session, at: datetime, *, stalled_from_s: float) -> None:
     outage.give_back_outage(db, last=last, at=at)
 
 
-def beat_for_the_bell(db: Session, at: datetime, *, is_new: bool) -> None:
-    """Note a sign of life with a save: answers go on coming through, only what falls due by itself has stalled.
-
-    So no time is given back that nobody lost; staff are told the first time (`is_new`).
-    """
-    life = db.scalars(to_change(select(StationLife), StationLife)).one_or_none()
-    if life is not None and not life.clock_in_doubt:
-        life.alive_at = at
-    if is_new:
-        note_trouble(db, "tick", TimeoutError("stalled"), at)
+def beat(db: Session, at: datetime) -> None:
+    """Note a sign of life, unless the clock cannot be believed."""
+    believed = StationLife.clock_in_doubt.is_(False)
+    db.execute(update(StationLife).where(StationLife.id == 1, believed).values(alive_at=at))
 
 
 def alive_at(db: Session) -> datetime | None:
@@ -157,13 +162,6 @@ def _collect(store: Store, at: datetime) -> bool:
         if failure is not None:
             raise failure from None
         return True
-
-
-def _beat(db: Session, at: datetime, stalled_from_s: float) -> None:
-    if stalled_from_s < inf:
-        revive(db, at, stalled_from_s=stalled_from_s)
-    believed = StationLife.clock_in_doubt.is_(False)
-    db.execute(update(StationLife).where(StationLife.id == 1, believed).values(alive_at=at))
 
 
 def _sign_heads(db: Session, at: datetime, sign: Callable[[bytes], str]) -> bool:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 BUSY_TIMEOUT_MS = 30_000
 # So long the cutting of a log in doubt waits for who is still reading it, before saves are refused once more.
 SETTLE_TIMEOUT_MS = 5_000
+# 12 MB of log, within what the disk's budget counts for it: only then a commit itself brings it into the file.
+LOG_PAGES = 3_000
 
 
 @dataclass
@@ -76,6 +78,16 @@ class Store:
         """Open a session that sees one unmoving picture and writes nothing."""
         with Session(self._reading_engine, expire_on_commit=False) as db:
             yield db
+
+    def checkpoint(self) -> None:
+        """Bring SQLite's log into the database file beside whoever writes, so that no commit has to flush it there.
+
+        What fails now (a full disk) is tried again next time; an I/O error puts the log in doubt as ever.
+        """
+        if not self.is_sqlite or self.is_in_doubt:
+            return
+        with suppress(OperationalError), self.engine.connect().execution_options(bare=True) as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").one()
 
     def close(self) -> None:
         """Close every connection."""
@@ -125,6 +137,7 @@ def _prepare_sqlite(connection: DBAPIConnection, _record: ConnectionPoolEntry) -
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
+        f"wal_autocheckpoint={LOG_PAGES}",
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
