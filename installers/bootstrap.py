@@ -40,6 +40,8 @@ VENV = ROOT / ".venv"
 STAMP = VENV / "exam-station-pins.json"
 SCRIPTS = VENV / ("Scripts" if os.name == "nt" else "bin")
 AGENT_PYTHON = "3.8"
+# Most of the time goes in waiting for programs and browsers; files stay together, as some tests share a ground.
+SIDE_BY_SIDE = ["-n", "2", "--dist", "loadfile"]
 
 
 class SetupFailed(Exception):
@@ -87,7 +89,8 @@ def test(arguments: Sequence[str]) -> int:
         if run(command) != 0:
             failed.append(name)
     print("\n== pytest", flush=True)
-    status, closing_line = run_and_keep_last_line([str(venv_python()), "-m", "pytest", *arguments])
+    side_by_side = [] if any(one.startswith("-n") for one in arguments) else SIDE_BY_SIDE
+    status, closing_line = run_and_keep_last_line([str(venv_python()), "-m", "pytest", *side_by_side, *arguments])
     for sentence in filter(None, missing):
         print(f"\n{sentence}")
     if failed:
@@ -245,9 +248,7 @@ def run_and_keep_last_line(command: Sequence[str]) -> tuple[int, str]:
     """Run a program, pass its output on as it comes, and give exit status and last line with text."""
     print(f"$ {shlex.join(command)}", flush=True)
     last = ""
-    with subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, encoding="utf-8", errors="replace"
-    ) as process:
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, encoding="utf-8", errors="replace") as process:
         assert process.stdout is not None
         for line in process.stdout:
             print(line, end="", flush=True)

@@ -68,6 +68,10 @@ class Station:
         with self.store.reading() as db:
             return db.get_one(Attempt, attempt_id)
 
+    def first_attempt(self) -> Attempt:
+        with self.store.reading() as db:
+            return db.scalars(select(Attempt).order_by(Attempt.id).limit(1)).one()
+
     def events(self, *names: str) -> list[str]:
         """The journal's events in order, or those of some names."""
         with self.store.reading() as db:

@@ -100,14 +100,14 @@ def given_back_s(station: Station) -> float:
 
 def own_end(station: Station) -> datetime:
     """The deadline without what outages have added to it."""
-    return station.attempt(1).deadline_at - timedelta(seconds=given_back_s(station))
+    return station.first_attempt().deadline_at - timedelta(seconds=given_back_s(station))
 
 
 def check_given_back(station: Station, *, last: datetime, before: datetime) -> Interruption:
     """The one outage goes from the last sign of life to the going on, and is what the deadline has moved by."""
     with station.store.reading() as db:
         outage = db.scalars(select(Interruption)).one()
-    attempt = station.attempt(1)
+    attempt = station.first_attempt()
     assert outage.began_at == last
     assert outage.ended_at is not None
     assert attempt.deadline_at - before == outage.ended_at - outage.began_at
@@ -163,7 +163,7 @@ def test_after_a_restart_by_a_wrong_clock_nothing_goes_on_until_staff_have_said_
     station: Station, clock: MachineClock, words: str, off: str
 ):
     page = station.page(1)
-    before = station.attempt(1).deadline_at
+    before = station.first_attempt().deadline_at
     station.kill()
     last = station.alive_at()
     clock.set(words)
@@ -190,7 +190,7 @@ def test_after_a_restart_by_a_wrong_clock_nothing_goes_on_until_staff_have_said_
 
 
 def test_the_clock_put_right_by_the_technician_while_all_wait_is_taken_by_itself(station: Station, clock: MachineClock):
-    before = station.attempt(1).deadline_at
+    before = station.first_attempt().deadline_at
     station.kill()
     last = station.alive_at()
     clock.set("-7200")

@@ -69,7 +69,7 @@ def test_a_deadline_that_is_a_second_off_is_noticed(tmp_path: Path) -> None:
         assert times.check_deadlines(db, ground, minutes=30) == []
         db.execute(
             update(Attempt)
-            .where(Attempt.id == 1)
+            .where(Attempt.id == ground.candidates[0].attempt_id)
             .values(deadline_at=ground.started_at + timedelta(minutes=30, seconds=1))
         )
         (told,) = times.check_deadlines(db, ground, minutes=30)
@@ -103,13 +103,14 @@ def test_most_restarts_must_be_quick_but_not_on_a_busy_machine(monkeypatch: pyte
 
 def test_who_was_collected_twice_early_or_never_is_noticed(tmp_path: Path) -> None:
     ground = Ground.make(tmp_path / "ground", candidates=scheduler.CANDIDATES, minutes=30)
+    first = ground.candidates[0].attempt_id
     store = ground.open_store()
     with store.transaction() as db:
         db.execute(update(Attempt).values(state="collected", ended_at=Attempt.deadline_at))
         assert len(scheduler._check_collected_once(db)) == 1, "none of them stands in the journal"
-        db.execute(update(Attempt).where(Attempt.id == 1).values(ended_at=ground.started_at))
+        db.execute(update(Attempt).where(Attempt.id == first).values(ended_at=ground.started_at))
         assert len(scheduler._check_collected_once(db)) == 2
-        db.execute(update(Attempt).where(Attempt.id == 1).values(state="answering", ended_at=None))
+        db.execute(update(Attempt).where(Attempt.id == first).values(state="answering", ended_at=None))
         assert any("answering" in text or "Not everybody" in text for text in scheduler._check_collected_once(db))
     store.close()
 
