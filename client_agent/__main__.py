@@ -56,9 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
     check.set_defaults(command=_check)
 
     run_help = "全屏打开考试页面，退出后自动重开，直到 Ctrl+C。Keep the page open full screen until Ctrl+C."
-    run = commands.add_parser(
-        "run", parents=[common], help=run_help, description=run_help, epilog=NOT_LOCKED
-    )
+    run = commands.add_parser("run", parents=[common], help=run_help, description=run_help, epilog=NOT_LOCKED)
     run.set_defaults(command=_run)
     return parser
 

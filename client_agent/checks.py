@@ -51,8 +51,7 @@ class Finding:
     def as_json(self) -> dict[str, object]:
         texts = asdict(self)
         pairs = {
-            name: {"zh": texts[name][0], "en": texts[name][1]}
-            for name in ("title", "wanted", "measured", "to_do")
+            name: {"zh": texts[name][0], "en": texts[name][1]} for name in ("title", "wanted", "measured", "to_do")
         }
         return {"measure": self.measure, "state": self.state, **pairs}
 

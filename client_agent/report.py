@@ -21,8 +21,7 @@ def as_table(findings: Sequence[Finding], language: str) -> str:
     side = 1 if language == "en" else 0
     rows = [tuple(head[side] for head in HEADS)]
     rows += [
-        (found.title[side], found.wanted[side], found.measured[side], STATES[found.state][side])
-        for found in findings
+        (found.title[side], found.wanted[side], found.measured[side], STATES[found.state][side]) for found in findings
     ]
     widths = [max(_columns(row[place]) for row in rows) for place in range(len(HEADS))]
     lines = [_line(rows[0], widths), "  ".join("-" * width for width in widths)]
