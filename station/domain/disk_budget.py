@@ -2,7 +2,7 @@
 
 All sizes are bytes. The figures are upper estimates on purpose: a room that turns out to need less is no harm.
 
-Where they come from (SQLite 3.40, 45 candidates x 60 items x 6 versions through `record_saves`, measured with
+Where they come from (SQLite 3.40, 45 candidates x 60 items x 6 versions through `SaveRecorder`, measured with
 `dbstat`, which counts the pages of every table and index):
 
 - a revision takes 203 bytes and its response, with indexes and hashes; a response of 923 bytes took 1,402 in

@@ -13,9 +13,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from station import setup
-from station.bootstrap import WEB_SECRET, open_prepared_store
+from station.bootstrap import open_prepared_store
 from station.clock import system_time
-from station.config import Config, read_secret
+from station.config import Config
 from station.domain.paper import paper_sha256
 from station.domain.roster import Roster, RosterHead, RosterRow
 from station.domain.staff import Role
@@ -122,10 +122,6 @@ class Ground:
     def open_store(self) -> Store:
         """Open the station's store from this program: for reading while it serves, or when it is down."""
         return open_prepared_store(self.config)
-
-    def seat_secret(self) -> bytes:
-        """Read what seat links are made from."""
-        return read_secret(self.config, WEB_SECRET)
 
     def close(self) -> None:
         self.premises.close()

@@ -74,11 +74,6 @@ class BatchOutcome(NamedTuple):
     place: int
 
 
-def record_saves(db: Session, batches: Sequence[SaveBatch]) -> list[BatchOutcome | Exception]:
-    """Write a group of batches in one transaction, remembering nothing: `SaveRecorder.record` once."""
-    return SaveRecorder().record(db, batches)
-
-
 class SaveRecorder:
     """Writes groups of saves, one group after the other.
 

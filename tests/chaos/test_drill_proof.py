@@ -16,7 +16,7 @@ from station.domain.attempt import response_text
 from station.rehearsal.drill.proof import Proof, prove
 from station.rehearsal.ground import Ground
 from station.rehearsal.load import item_of, response_of
-from station.services.saving import Save, SaveBatch, record_saves
+from station.services.saving import Save, SaveBatch, SaveRecorder
 from station.store import open_store
 from station.store.models import Attempt, CurrentAnswer, Revision
 
@@ -36,7 +36,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Ground, Path]:
                 Save(sequence, item_of(ground.items, sequence), _answer(sequence), True)
                 for sequence in range(1, SAVES + 1)
             ]
-            (outcome,) = record_saves(db, [SaveBatch(one.attempt_id, one.place, saves, None, system_time())])
+            (outcome,) = SaveRecorder().record(db, [SaveBatch(one.attempt_id, one.place, saves, None, system_time())])
             lines += [f"{one.attempt_id} {one.place} {ack.sequence} {ack.number}\n" for ack in outcome.acknowledged]
     store.close()
     acks = folder / "acks"

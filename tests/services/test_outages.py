@@ -109,7 +109,9 @@ def test_a_store_that_could_not_be_written_for_a_while_is_an_outage_though_the_p
     save = saving.Save(1, "q1", A, True)
     with room.changing() as db:  # the first who can write again gives back, then records
         due_work.revive(db, room.clock.now(), stalled_from_s=10)
-        (outcome,) = saving.record_saves(db, [saving.SaveBatch(attempt.id, place, (save,), None, room.clock.now())])
+        (outcome,) = saving.SaveRecorder().record(
+            db, [saving.SaveBatch(attempt.id, place, (save,), None, room.clock.now())]
+        )
     tick(room)
     after = room.attempt(room.tickets[0])
     assert after.deadline_at == before + timedelta(seconds=60), "once, though two have seen the gap"

@@ -28,7 +28,7 @@ def test_one_bad_batch_never_fails_its_group(room: BuiltRoom):
         batch(room, attempt.id, place, saving.Save(2, "q2", B, True)),
     ]
     with room.changing() as db:
-        outcomes = saving.record_saves(db, batches)
+        outcomes = saving.SaveRecorder().record(db, batches)
     assert isinstance(outcomes[1], Missing)
     assert isinstance(outcomes[2], Missing)
     assert [one.acknowledged[0].number for one in (outcomes[0], outcomes[3])] == [1, 2]
@@ -41,7 +41,9 @@ def test_a_place_of_another_attempt_is_unknown_to_this_one(room: BuiltRoom):
     mine, _ = room.enter(room.tickets[0])
     _, other_place = room.enter(room.tickets[1])
     with room.changing() as db:
-        (outcome,) = saving.record_saves(db, [batch(room, mine.id, other_place, saving.Save(1, "q1", A, True))])
+        (outcome,) = saving.SaveRecorder().record(
+            db, [batch(room, mine.id, other_place, saving.Save(1, "q1", A, True))]
+        )
     assert isinstance(outcome, Missing)
 
 
@@ -68,7 +70,7 @@ def test_within_one_group_the_same_item_twice_counts_once_and_the_last_holds(roo
         saving.Save(3, "q2", A, True),
     )
     with room.changing() as db:
-        (outcome,) = saving.record_saves(db, [batch(room, attempt.id, place, *saves)])
+        (outcome,) = saving.SaveRecorder().record(db, [batch(room, attempt.id, place, *saves)])
     assert isinstance(outcome, saving.BatchOutcome)
     assert [one.number for one in outcome.acknowledged] == [1, 2, 3, 3]
     stored = room.attempt(room.tickets[0])
@@ -145,7 +147,7 @@ def test_what_arrived_in_time_is_in_time_even_if_the_station_collected_before_it
     room.clock.pass_time(seconds=0.1)
     due_work.tick(room.store, room.clock.now(), sign=lambda text: "")
     with room.changing() as db:
-        (outcome,) = saving.record_saves(db, [waiting])
+        (outcome,) = saving.SaveRecorder().record(db, [waiting])
     assert isinstance(outcome, saving.BatchOutcome)
     assert (outcome.state, outcome.acknowledged[0].is_late) == ("collected", False)
     with room.store.reading() as db:

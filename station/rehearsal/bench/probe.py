@@ -82,15 +82,7 @@ class Probe:
 
     def load_station(self, mode: str, people: range, *, seconds: float, **options: float | int) -> Loaded:
         """Let these candidates save: `mode` and options as in `load.Task`."""
-        task = Task(
-            HOST,
-            self.station.ports(1)[0],
-            mode,
-            self._senders(people),
-            self.ground.items,
-            seconds=seconds,
-            **options,  # type: ignore[arg-type]
-        )
+        task = self._task(mode, people, seconds=seconds, **options)
         loaded = self._load(self.station, task, f"{mode}-{people.start}")
         for sender, last in zip(task.senders, loaded.report.last_sequences, strict=True):
             self._next[sender.place] = last + 1
@@ -98,15 +90,7 @@ class Probe:
 
     def start_load(self, mode: str, people: range, *, name: str, seconds: float, **options: float | int) -> Child:
         """Start a load that runs beside another one; its report is `report(name)`."""
-        task = Task(
-            HOST,
-            self.station.ports(1)[0],
-            mode,
-            self._senders(people),
-            self.ground.items,
-            seconds=seconds,
-            **options,  # type: ignore[arg-type]
-        )
+        task = self._task(mode, people, seconds=seconds, **options)
         for sender in task.senders:  # what it will have used, it or the next one
             self._next[sender.place] = sender.from_sequence + 100_000
         return self.ground.premises.start(name, self._words(task, name))
@@ -114,6 +98,10 @@ class Probe:
     def report(self, name: str) -> Report:
         """Read what a finished load saw."""
         return Report.read(self._path(name, "report"))
+
+    def _task(self, mode: str, people: range, **options: float | int) -> Task:
+        port, senders = self.station.ports(1)[0], self._senders(people)
+        return Task(HOST, port, mode, senders, self.ground.items, **options)  # type: ignore[arg-type]
 
     def _senders(self, people: range) -> tuple[Sender, ...]:
         return tuple(
