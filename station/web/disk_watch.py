@@ -56,13 +56,13 @@ class DiskWatch:
     def __init__(self, folder: Path, limits: Limits) -> None:
         self.limits = limits
         self.budget = Budget()
-        self.free = 0
         self.hours: float | None = None
         self.is_low = False
         self.is_full = False
         self.is_filling = False
         self._folder = folder
         self._ballast = Ballast(folder, limits.ballast)
+        self.free = self.disk().free  # the board may ask before the first look
         self._samples: deque[tuple[float, int]] = deque()
         self._refused = 0
         self._refused_at: float | None = None
