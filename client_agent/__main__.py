@@ -64,11 +64,11 @@ def build_parser() -> argparse.ArgumentParser:
 def this_machine() -> Machine:
     """Choose the platform module for the system this runs on."""
     if sys.platform == "win32":
-        from client_agent.platform_windows import WindowsMachine
+        from client_agent.windows.machine import WindowsMachine
 
         return WindowsMachine()
     else:
-        from client_agent.platform_linux import LinuxMachine
+        from client_agent.linux.machine import LinuxMachine
 
         return LinuxMachine()
 

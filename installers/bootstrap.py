@@ -196,6 +196,12 @@ def missing_debian_packages() -> list[str]:
         "strace": shutil.which("strace") is not None,  # a disk that fails
         "npm": shutil.which("npm") is not None,  # brings Chromium 109
         "faketime": any(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")),  # a machine whose clock is set
+        "xvfb": shutil.which("Xvfb") is not None,  # a screen for the client agent
+        "openbox": shutil.which("openbox") is not None,
+        "xdotool": shutil.which("xdotool") is not None,  # a candidate at the keyboard
+        "nftables": shutil.which("nft") is not None or Path("/usr/sbin/nft").exists(),
+        "nsis": shutil.which("makensis") is not None,  # builds the set-up for Windows
+        "p7zip-full": shutil.which("7z") is not None,  # looks into it
         "iproute2": shutil.which("ip") is not None or Path("/sbin/ip").exists(),
     }
     return [package for package, is_there in present.items() if not is_there]

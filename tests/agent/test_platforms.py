@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from client_agent.platform_linux import LinuxMachine
-from client_agent.platform_windows import APP_PATHS, WindowsMachine, read_registry
+from client_agent.linux.machine import LinuxMachine
+from client_agent.windows.machine import APP_PATHS, WindowsMachine, read_registry
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="the stand-in programs are shell scripts")
 

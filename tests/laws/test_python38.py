@@ -67,7 +67,7 @@ def agent_python(tmp_path_factory):
         shutil.rmtree(home, ignore_errors=True)
         run([base, "-m", "venv", str(home)])
         pip = [str(python), "-m", "pip", "install", "-q", "-c", str(AGENT / "constraints.txt")]
-        run([*pip, "setuptools", "wheel", "psutil", "pytest", "pytest-timeout"])
+        run([*pip, "setuptools", "wheel", "psutil", "cryptography", "pytest", "pytest-timeout"])
         stamp.write_text(json.dumps(wanted))
     install_agent(python, tmp_path_factory.mktemp("agent"))
     return python

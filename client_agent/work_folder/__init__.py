@@ -1,0 +1,1 @@
+"""The work folder of a practical item: watched, sent to the station as versions, fetched again elsewhere."""
