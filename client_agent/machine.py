@@ -1,6 +1,6 @@
-"""What the agent needs of the system it runs on. One platform module per system provides it.
+"""What the agent needs of the system it runs on. One package per system provides it (`linux`, `windows`).
 
-Only `__main__` imports a platform module, so everything else is tested on Linux with any `Machine`.
+Only `__main__` imports those packages, so everything else is tested on Linux with any `Machine`.
 What psutil measures alike on every system (cores, memory, disk) is not part of it.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, Sequence
+from typing import Callable, Mapping, Protocol, Sequence
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,44 @@ class Browser:
         return int(first) if first.isdigit() else None
 
 
+@dataclass(frozen=True)
+class Identity:
+    """Which PC this is. `machine_id` stays the same over restarts and reinstallation of the agent."""
+
+    machine_id: str
+    name: str
+    macs: Sequence[str]
+    system: str
+    maker: str
+    model: str
+    cpu: str
+    memory_bytes: int
+
+
+class Desktop(Protocol):
+    """What the agent does at this PC's screen and keyboard."""
+
+    def picture(self) -> bytes:
+        """Take a picture of the whole screen as PNG; raises AgentError when it cannot."""
+        ...
+
+    def watch_hot_keys(self, keys: Mapping[str, Callable[[], None]]) -> Callable[[], None]:
+        """Call a function whenever its key (`"F1"`, `"Ctrl+Alt+Shift+U"`) is pressed anywhere; gives what ends it."""
+        ...
+
+    def keep_awake(self, on: bool) -> None:
+        """Keep screen and PC from sleeping, or let them again."""
+        ...
+
+    def bring_forward(self, pid: int) -> None:
+        """Put the window of a process before all others, if it has one."""
+        ...
+
+    def shut_down(self) -> None: ...
+
+    def log_out(self) -> None: ...
+
+
 class Machine(Protocol):
     """The system-specific part of a candidate PC."""
 
@@ -34,5 +72,17 @@ class Machine(Protocol):
         ...
 
     def state_folder(self) -> Path:
-        """Name the folder that is the agent's own for the person logged in; it need not exist yet."""
+        """Name the folder that is the agent's own; it need not exist yet."""
         ...
+
+    def identity(self) -> Identity: ...
+
+    def boot_id(self) -> str:
+        """Give what changes with every start of the system and with nothing else."""
+        ...
+
+    def work_drives(self) -> Sequence[Path]:
+        """List folders on local drives in which a work folder may be made, the preferred one first."""
+        ...
+
+    def desktop(self) -> Desktop: ...
