@@ -324,3 +324,45 @@ _event(
     "The upload needs attention: {reason}",
     Weight.ALARM,
 )
+_event("room_check_asked", "staff", "检查考场：{count} 台考试机", "Room check asked of {count} PCs", Weight.QUIET)
+_event(
+    "readiness_worsened",
+    "station",
+    "{machine_zh}检查未通过：{faults_zh}",
+    "{machine_en} fails the room check: {faults_en}",
+    Weight.ALARM,
+)
+_event("readiness_restored", "station", "{machine_zh}检查通过", "{machine_en} passes the room check", Weight.QUIET)
+_event(
+    "room_sealed",
+    "staff",
+    "{room} 封场（技术人员 {technician}，考务 {exam_officer}）",
+    "{room} sealed (technician {technician}, exam officer {exam_officer})",
+)
+_event(
+    "room_seal_forced",
+    "staff",
+    "{room} 尚有 {count} 项未完成，由机构技术支持 {name} 决定封场：{reason}（{points_zh}）",
+    "{room} sealed with {count} points open by technical support {name}: {reason} ({points_en})",
+    Weight.ALARM,
+)
+_event(
+    "room_seal_confirmed",
+    "staff",
+    "{room} 封场经机构技术支持 {name} 确认（{way}）",
+    "Sealing of {room} confirmed by technical support {name} ({way})",
+)
+_event(
+    "room_seal_broken",
+    "station",
+    "{room} 封场后有变化：{machine_zh} {differences_zh}",
+    "{room} changed after the sealing: {machine_en} {differences_en}",
+    Weight.ALARM,
+)
+_event(
+    "room_seal_accepted",
+    "staff",
+    "认可 {room} 封场后的变化（{machine_zh} {differences_zh}）：{reason}",
+    "Change after the sealing of {room} accepted ({machine_en} {differences_en}): {reason}",
+)
+_event("room_unsealed", "staff", "{room} 解除封场：{reason}", "{room} unsealed: {reason}", Weight.ALARM)

@@ -68,6 +68,11 @@ ACT_NAMES: dict[str, tuple[str, str]] = {
     "manage_staff": ("管理账号", "manage accounts"),
     "see_scores": ("查看成绩", "see scores"),
     "accept_late_saves": ("采纳迟到答案", "accept late answers"),
+    "check_room": ("检查考场", "check the room"),
+    "seal_room": ("封场", "seal the room"),
+    "force_seal": ("在有未完成项时封场", "seal a room with open points"),
+    "confirm_seal": ("代表机构确认封场", "confirm the sealing for the body"),
+    "accept_seal_break": ("认可封场后的变化", "accept a change after the sealing"),
 }
 
 # Act → roles. R-DAY-8: chief examiner and inspector decide an extension; R-DAY-13: an exam officer stands
@@ -99,6 +104,12 @@ MAY: dict[str, frozenset[Role]] = {
     "manage_staff": _CHIEFS,
     "see_scores": _CHIEFS,
     "accept_late_saves": _CHIEFS | {Role.TECHNICAL_SUPPORT},
+    # R-ROOM-7, R-DAY-1: technician and exam officer check and seal; at T-30 those in the room check again.
+    "check_room": _IN_ROOM | {Role.TECHNICIAN, Role.TECHNICAL_SUPPORT},
+    "seal_room": _CHIEFS | {Role.TECHNICIAN, Role.EXAM_OFFICER, Role.TECHNICAL_SUPPORT},
+    "force_seal": frozenset({Role.TECHNICAL_SUPPORT}),
+    "confirm_seal": frozenset({Role.TECHNICAL_SUPPORT}),
+    "accept_seal_break": _CHIEFS | {Role.TECHNICAL_SUPPORT},
 }
 
 
