@@ -150,13 +150,14 @@ class AllowedAddress(Base):
 
 
 class Room(Base):
-    """A computer room."""
+    """A computer room. Until `pairing_until` its PCs may register their agents."""
 
     __tablename__ = "room"
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     name: Mapped[str] = mapped_column(String(100), unique=True)
     site_name: Mapped[str] = mapped_column(String(200))
+    pairing_until: Mapped[datetime | None] = mapped_column(Moment)
 
 
 class Seat(Base):
@@ -171,8 +172,92 @@ class Seat(Base):
     is_spare: Mapped[bool] = mapped_column(Boolean, default=False)
 
 
+class Device(Base):
+    """A candidate PC with an agent, known by its token; at most one living device holds a seat.
+
+    `macs`, `capabilities` and `hardware` are JSON as the agent sent them. `freed_sitting_id`: staff have unlocked the
+    PC for as long as this sitting lasts; `freed_by` None: by an offline code. `screen_text`: its screen is locked.
+    """
+
+    __tablename__ = "device"
+    __table_args__ = (Index(None, "seat_id"), NEVER_AGAIN)
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    machine_id: Mapped[str] = mapped_column(String(128), unique=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    name: Mapped[str] = mapped_column(String(100))
+    macs: Mapped[str] = mapped_column(Text)
+    system: Mapped[str] = mapped_column(String(16))
+    version: Mapped[str] = mapped_column(String(32))
+    capabilities: Mapped[str] = mapped_column(Text)
+    hardware: Mapped[str] = mapped_column(Text)
+    address: Mapped[str] = mapped_column(String(64))
+    seat_id: Mapped[int | None] = mapped_column(ForeignKey("seat.id"))
+    registered_at: Mapped[datetime] = mapped_column(Moment)
+    ended_at: Mapped[datetime | None] = mapped_column(Moment)
+    screen_text: Mapped[str] = mapped_column(String(500), default="")
+    screen_since: Mapped[datetime | None] = mapped_column(Moment)
+    freed_sitting_id: Mapped[int | None] = mapped_column(ForeignKey("sitting.id"))
+    freed_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+
+
+class DeviceCommand(Base):
+    """Something staff told one PC to do; sent with each beat until the agent says that it is done."""
+
+    __tablename__ = "device_command"
+    __table_args__ = (Index(None, "device_id", "done_at"), NEVER_AGAIN)
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    device_id: Mapped[int] = mapped_column(ForeignKey("device.id"))
+    kind: Mapped[str] = mapped_column(String(32))
+    arguments: Mapped[str] = mapped_column(Text, default="{}")
+    given_at: Mapped[datetime] = mapped_column(Moment)
+    given_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    done_at: Mapped[datetime | None] = mapped_column(Moment)
+    is_ok: Mapped[bool] = mapped_column(Boolean, default=False)
+    text: Mapped[str] = mapped_column(String(500), default="")
+
+
+class ScreenPicture(Base):
+    """A picture of a PC's screen that staff asked for; its bytes lie in the folder `pictures` under `sha256`."""
+
+    __tablename__ = "screen_picture"
+
+    command_id: Mapped[int] = mapped_column(ForeignKey("device_command.id"), primary_key=True, autoincrement=False)
+    seat_id: Mapped[int | None] = mapped_column(ForeignKey("seat.id"))
+    sha256: Mapped[str] = mapped_column(String(64))
+    media_type: Mapped[str] = mapped_column(String(16))
+    size: Mapped[int] = mapped_column(Integer)
+    taken_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class UnlockCode(Base):
+    """A code that unlocks one PC once without the station; the code itself is derived anew, never kept.
+
+    `for_sheet`: stands on the printed sheet for a dead station; the others are shown one at a time.
+    """
+
+    __tablename__ = "unlock_code"
+    __table_args__ = (UniqueConstraint("device_id", "number"),)
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    device_id: Mapped[int] = mapped_column(ForeignKey("device.id"))
+    number: Mapped[int] = mapped_column(Integer)
+    salt: Mapped[str] = mapped_column(String(64))
+    iterations: Mapped[int] = mapped_column(Integer)
+    digest: Mapped[str] = mapped_column(String(64))
+    for_sheet: Mapped[bool] = mapped_column(Boolean, default=False)
+    made_at: Mapped[datetime] = mapped_column(Moment)
+    shown_at: Mapped[datetime | None] = mapped_column(Moment)
+    shown_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    used_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
 class Workstation(Base):
-    """A candidate PC, known by the cookie of its seat link; one a seat at a time."""
+    """A candidate PC, known by the cookie of its seat link or of its agent; one a seat at a time.
+
+    `device_id`, `boot_id`: the agent that opened its page last, and in which boot.
+    """
 
     __tablename__ = "workstation"
     __table_args__ = (_one_of("state", WorkstationState), Index(None, "seat_id"))
@@ -184,6 +269,8 @@ class Workstation(Base):
     state: Mapped[str] = mapped_column(String(16), default=WorkstationState.READY)
     opened_at: Mapped[datetime] = mapped_column(Moment)
     replaced_at: Mapped[datetime | None] = mapped_column(Moment)
+    device_id: Mapped[int | None] = mapped_column(ForeignKey("device.id"))
+    boot_id: Mapped[str] = mapped_column(String(64), default="")
 
 
 class Plan(Base):
@@ -224,6 +311,7 @@ class Subject(Base):
     rules: Mapped[str] = mapped_column(Text)
     misconduct_rules: Mapped[str] = mapped_column(Text)
     pass_rule: Mapped[str] = mapped_column(Text)
+    lockdown: Mapped[str] = mapped_column(Text, default="{}")
 
 
 class Paper(Base):
@@ -302,7 +390,10 @@ class Candidate(Base):
 
 
 class Entry(Base):
-    """One candidate placed in one sitting at one seat. `seat_id` follows a seat move."""
+    """One candidate placed in one sitting at one seat. `seat_id` follows a seat move.
+
+    `accessibility`: what the PC allows this candidate (JSON list of `domain.agent_orders.AIDS`).
+    """
 
     __tablename__ = "entry"
     __table_args__ = (
@@ -322,6 +413,7 @@ class Entry(Base):
     early_leave_allowed_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
     leave_began_at: Mapped[datetime | None] = mapped_column(Moment)
     help_asked_at: Mapped[datetime | None] = mapped_column(Moment)
+    accessibility: Mapped[str] = mapped_column(String(200), default="[]")
 
 
 class CandidateLogin(Base):

@@ -58,6 +58,7 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("name", sa.String(length=100), nullable=False),
         sa.Column("site_name", sa.String(length=200), nullable=False),
+        sa.Column("pairing_until", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_room")),
         sa.UniqueConstraint("name", name=op.f("uq_room_name")),
     )
@@ -146,6 +147,7 @@ def upgrade() -> None:
         sa.Column("rules", sa.Text(), nullable=False),
         sa.Column("misconduct_rules", sa.Text(), nullable=False),
         sa.Column("pass_rule", sa.Text(), nullable=False),
+        sa.Column("lockdown", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["plan_id"], ["plan.id"], name=op.f("fk_subject_plan_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_subject")),
         sa.UniqueConstraint(
@@ -168,49 +170,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_paper")),
         sa.UniqueConstraint("code", name=op.f("uq_paper_code")),
     )
-    op.create_table(
-        "workstation",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("token_hash", sa.String(length=64), nullable=False),
-        sa.Column("seat_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("address", sa.String(length=64), nullable=False),
-        sa.Column("state", sa.String(length=16), nullable=False),
-        sa.Column("opened_at", sa.BigInteger(), nullable=False),
-        sa.Column("replaced_at", sa.BigInteger(), nullable=True),
-        sa.CheckConstraint(
-            "state IN ('unseen', 'ready', 'in_use', 'released', 'locked')", name=op.f("ck_workstation_state")
-        ),
-        sa.ForeignKeyConstraint(["seat_id"], ["seat.id"], name=op.f("fk_workstation_seat_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_workstation")),
-        sa.UniqueConstraint("token_hash", name=op.f("uq_workstation_token_hash")),
-    )
-    with op.batch_alter_table("workstation", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_workstation_seat_id"), ["seat_id"], unique=False)
-
-    op.create_table(
-        "candidate_login",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("token_hash", sa.String(length=64), nullable=False),
-        sa.Column("candidate_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("workstation_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
-        sa.Column("seat_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
-        sa.Column("address", sa.String(length=64), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.Column("released_at", sa.BigInteger(), nullable=True),
-        sa.Column("released_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
-        sa.Column("ended_at", sa.BigInteger(), nullable=True),
-        sa.Column("ended_reason", sa.String(length=32), nullable=False),
-        sa.ForeignKeyConstraint(["candidate_id"], ["candidate.id"], name=op.f("fk_candidate_login_candidate_id")),
-        sa.ForeignKeyConstraint(["released_by"], ["staff.id"], name=op.f("fk_candidate_login_released_by")),
-        sa.ForeignKeyConstraint(["seat_id"], ["seat.id"], name=op.f("fk_candidate_login_seat_id")),
-        sa.ForeignKeyConstraint(["workstation_id"], ["workstation.id"], name=op.f("fk_candidate_login_workstation_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_candidate_login")),
-        sa.UniqueConstraint("token_hash", name=op.f("uq_candidate_login_token_hash")),
-        sqlite_autoincrement=True,
-    )
-    with op.batch_alter_table("candidate_login", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_candidate_login_candidate_id"), ["candidate_id"], unique=False)
-
     op.create_table(
         "paper_asset",
         sa.Column("paper_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -248,6 +207,36 @@ def upgrade() -> None:
         ),
     )
     op.create_table(
+        "device",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("machine_id", sa.String(length=128), nullable=False),
+        sa.Column("token_hash", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("macs", sa.Text(), nullable=False),
+        sa.Column("system", sa.String(length=16), nullable=False),
+        sa.Column("version", sa.String(length=32), nullable=False),
+        sa.Column("capabilities", sa.Text(), nullable=False),
+        sa.Column("hardware", sa.Text(), nullable=False),
+        sa.Column("address", sa.String(length=64), nullable=False),
+        sa.Column("seat_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("registered_at", sa.BigInteger(), nullable=False),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.Column("screen_text", sa.String(length=500), nullable=False),
+        sa.Column("screen_since", sa.BigInteger(), nullable=True),
+        sa.Column("freed_sitting_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("freed_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.ForeignKeyConstraint(["freed_by"], ["staff.id"], name=op.f("fk_device_freed_by")),
+        sa.ForeignKeyConstraint(["freed_sitting_id"], ["sitting.id"], name=op.f("fk_device_freed_sitting_id")),
+        sa.ForeignKeyConstraint(["seat_id"], ["seat.id"], name=op.f("fk_device_seat_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_device")),
+        sa.UniqueConstraint("machine_id", name=op.f("uq_device_machine_id")),
+        sa.UniqueConstraint("token_hash", name=op.f("uq_device_token_hash")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("device", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_device_seat_id"), ["seat_id"], unique=False)
+
+    op.create_table(
         "entry",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("sitting_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -259,6 +248,7 @@ def upgrade() -> None:
         sa.Column("early_leave_allowed_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("leave_began_at", sa.BigInteger(), nullable=True),
         sa.Column("help_asked_at", sa.BigInteger(), nullable=True),
+        sa.Column("accessibility", sa.String(length=200), nullable=False),
         sa.CheckConstraint("attendance IN ('expected', 'present', 'late', 'absent')", name=op.f("ck_entry_attendance")),
         sa.ForeignKeyConstraint(["candidate_id"], ["candidate.id"], name=op.f("fk_entry_candidate_id")),
         sa.ForeignKeyConstraint(["early_leave_allowed_by"], ["staff.id"], name=op.f("fk_entry_early_leave_allowed_by")),
@@ -333,6 +323,25 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_attempt_state_deadline_at"), ["state", "deadline_at"], unique=False)
 
     op.create_table(
+        "device_command",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("device_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("kind", sa.String(length=32), nullable=False),
+        sa.Column("arguments", sa.Text(), nullable=False),
+        sa.Column("given_at", sa.BigInteger(), nullable=False),
+        sa.Column("given_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("done_at", sa.BigInteger(), nullable=True),
+        sa.Column("is_ok", sa.Boolean(), nullable=False),
+        sa.Column("text", sa.String(length=500), nullable=False),
+        sa.ForeignKeyConstraint(["device_id"], ["device.id"], name=op.f("fk_device_command_device_id")),
+        sa.ForeignKeyConstraint(["given_by"], ["staff.id"], name=op.f("fk_device_command_given_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_device_command")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("device_command", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_device_command_device_id_done_at"), ["device_id", "done_at"], unique=False)
+
+    op.create_table(
         "incident",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("sitting_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -400,6 +409,70 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["old_seat_id"], ["seat.id"], name=op.f("fk_seat_move_old_seat_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_seat_move")),
     )
+    op.create_table(
+        "unlock_code",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("device_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("salt", sa.String(length=64), nullable=False),
+        sa.Column("iterations", sa.Integer(), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("for_sheet", sa.Boolean(), nullable=False),
+        sa.Column("made_at", sa.BigInteger(), nullable=False),
+        sa.Column("shown_at", sa.BigInteger(), nullable=True),
+        sa.Column("shown_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("used_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["device_id"], ["device.id"], name=op.f("fk_unlock_code_device_id")),
+        sa.ForeignKeyConstraint(["shown_by"], ["staff.id"], name=op.f("fk_unlock_code_shown_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_unlock_code")),
+        sa.UniqueConstraint("device_id", "number", name=op.f("uq_unlock_code_device_id_number")),
+    )
+    op.create_table(
+        "workstation",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("token_hash", sa.String(length=64), nullable=False),
+        sa.Column("seat_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("address", sa.String(length=64), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("opened_at", sa.BigInteger(), nullable=False),
+        sa.Column("replaced_at", sa.BigInteger(), nullable=True),
+        sa.Column("device_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("boot_id", sa.String(length=64), nullable=False),
+        sa.CheckConstraint(
+            "state IN ('unseen', 'ready', 'in_use', 'released', 'locked')", name=op.f("ck_workstation_state")
+        ),
+        sa.ForeignKeyConstraint(["device_id"], ["device.id"], name=op.f("fk_workstation_device_id")),
+        sa.ForeignKeyConstraint(["seat_id"], ["seat.id"], name=op.f("fk_workstation_seat_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_workstation")),
+        sa.UniqueConstraint("token_hash", name=op.f("uq_workstation_token_hash")),
+    )
+    with op.batch_alter_table("workstation", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_workstation_seat_id"), ["seat_id"], unique=False)
+
+    op.create_table(
+        "candidate_login",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("token_hash", sa.String(length=64), nullable=False),
+        sa.Column("candidate_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("workstation_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("seat_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("address", sa.String(length=64), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("released_at", sa.BigInteger(), nullable=True),
+        sa.Column("released_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.Column("ended_reason", sa.String(length=32), nullable=False),
+        sa.ForeignKeyConstraint(["candidate_id"], ["candidate.id"], name=op.f("fk_candidate_login_candidate_id")),
+        sa.ForeignKeyConstraint(["released_by"], ["staff.id"], name=op.f("fk_candidate_login_released_by")),
+        sa.ForeignKeyConstraint(["seat_id"], ["seat.id"], name=op.f("fk_candidate_login_seat_id")),
+        sa.ForeignKeyConstraint(["workstation_id"], ["workstation.id"], name=op.f("fk_candidate_login_workstation_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_candidate_login")),
+        sa.UniqueConstraint("token_hash", name=op.f("uq_candidate_login_token_hash")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("candidate_login", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_candidate_login_candidate_id"), ["candidate_id"], unique=False)
+
     op.create_table(
         "current_answer",
         sa.Column("attempt_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -470,27 +543,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("attempt_id", "item_id", name=op.f("pk_mark")),
     )
     op.create_table(
-        "place",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("attempt_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("login_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("workstation_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
-        sa.Column("opened_at", sa.BigInteger(), nullable=False),
-        sa.Column("last_act_at", sa.BigInteger(), nullable=True),
-        sa.Column("heard_at", sa.BigInteger(), nullable=True),
-        sa.Column("lost_from_at", sa.BigInteger(), nullable=True),
-        sa.Column("extension_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
-        sa.ForeignKeyConstraint(["attempt_id"], ["attempt.id"], name=op.f("fk_place_attempt_id")),
-        sa.ForeignKeyConstraint(["extension_id"], ["extension.id"], name=op.f("fk_place_extension_id")),
-        sa.ForeignKeyConstraint(["login_id"], ["candidate_login.id"], name=op.f("fk_place_login_id")),
-        sa.ForeignKeyConstraint(["workstation_id"], ["workstation.id"], name=op.f("fk_place_workstation_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_place")),
-        sqlite_autoincrement=True,
-    )
-    with op.batch_alter_table("place", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_place_attempt_id"), ["attempt_id"], unique=False)
-
-    op.create_table(
         "revision",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("attempt_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -538,6 +590,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("attempt_id", name=op.f("pk_score")),
     )
     op.create_table(
+        "screen_picture",
+        sa.Column(
+            "command_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+        ),
+        sa.Column("seat_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("media_type", sa.String(length=16), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("taken_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["command_id"], ["device_command.id"], name=op.f("fk_screen_picture_command_id")),
+        sa.ForeignKeyConstraint(["seat_id"], ["seat.id"], name=op.f("fk_screen_picture_seat_id")),
+        sa.PrimaryKeyConstraint("command_id", name=op.f("pk_screen_picture")),
+    )
+    op.create_table(
         "upload",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("attempt_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -554,19 +620,41 @@ def upgrade() -> None:
             "attempt_id", "sha256", "item_id", "part", name=op.f("uq_upload_attempt_id_sha256_item_id_part")
         ),
     )
+    op.create_table(
+        "place",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("attempt_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("login_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("workstation_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("opened_at", sa.BigInteger(), nullable=False),
+        sa.Column("last_act_at", sa.BigInteger(), nullable=True),
+        sa.Column("heard_at", sa.BigInteger(), nullable=True),
+        sa.Column("lost_from_at", sa.BigInteger(), nullable=True),
+        sa.Column("extension_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.ForeignKeyConstraint(["attempt_id"], ["attempt.id"], name=op.f("fk_place_attempt_id")),
+        sa.ForeignKeyConstraint(["extension_id"], ["extension.id"], name=op.f("fk_place_extension_id")),
+        sa.ForeignKeyConstraint(["login_id"], ["candidate_login.id"], name=op.f("fk_place_login_id")),
+        sa.ForeignKeyConstraint(["workstation_id"], ["workstation.id"], name=op.f("fk_place_workstation_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_place")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("place", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_place_attempt_id"), ["attempt_id"], unique=False)
+
     # ### end Alembic commands ###
 
 
 def downgrade() -> None:
     # ### commands auto generated by Alembic - please adjust! ###
-    op.drop_table("upload")
-    op.drop_table("score")
-    op.drop_table("save_conflict")
-    op.drop_table("revision")
     with op.batch_alter_table("place", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_place_attempt_id"))
 
     op.drop_table("place")
+    op.drop_table("upload")
+    op.drop_table("screen_picture")
+    op.drop_table("score")
+    op.drop_table("save_conflict")
+    op.drop_table("revision")
     op.drop_table("mark")
     with op.batch_alter_table("interruption", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_interruption_sitting_id"))
@@ -577,6 +665,15 @@ def downgrade() -> None:
 
     op.drop_table("extension")
     op.drop_table("current_answer")
+    with op.batch_alter_table("candidate_login", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_candidate_login_candidate_id"))
+
+    op.drop_table("candidate_login")
+    with op.batch_alter_table("workstation", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_workstation_seat_id"))
+
+    op.drop_table("workstation")
+    op.drop_table("unlock_code")
     op.drop_table("seat_move")
     with op.batch_alter_table("message", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_message_sitting_id"))
@@ -587,6 +684,10 @@ def downgrade() -> None:
 
     op.drop_table("journal")
     op.drop_table("incident")
+    with op.batch_alter_table("device_command", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_device_command_device_id_done_at"))
+
+    op.drop_table("device_command")
     with op.batch_alter_table("attempt", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_attempt_state_deadline_at"))
 
@@ -596,16 +697,12 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_entry_candidate_id"))
 
     op.drop_table("entry")
+    with op.batch_alter_table("device", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_device_seat_id"))
+
+    op.drop_table("device")
     op.drop_table("sitting")
     op.drop_table("paper_asset")
-    with op.batch_alter_table("candidate_login", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_candidate_login_candidate_id"))
-
-    op.drop_table("candidate_login")
-    with op.batch_alter_table("workstation", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_workstation_seat_id"))
-
-    op.drop_table("workstation")
     op.drop_table("paper")
     op.drop_table("subject")
     op.drop_table("staff_login")
