@@ -641,11 +641,87 @@ def upgrade() -> None:
     with op.batch_alter_table("place", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_place_attempt_id"), ["attempt_id"], unique=False)
 
+    op.create_table(
+        "readiness_report",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("machine", sa.String(length=80), nullable=False),
+        sa.Column("role", sa.String(length=16), nullable=False),
+        sa.Column("device_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("requirements", sa.String(length=64), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("document", sa.Text(), nullable=False),
+        sa.Column("took_ms", sa.Integer(), nullable=False),
+        sa.Column("reported_at", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint(
+            "role IN ('candidate_pc', 'server', 'invigilator_pc')", name=op.f("ck_readiness_report_role")
+        ),
+        sa.CheckConstraint("state IN ('ready', 'warning', 'not_ready')", name=op.f("ck_readiness_report_state")),
+        sa.ForeignKeyConstraint(["device_id"], ["device.id"], name=op.f("fk_readiness_report_device_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_readiness_report")),
+        sa.UniqueConstraint("machine", name=op.f("uq_readiness_report_machine")),
+    )
+    op.create_table(
+        "room_seal",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("room_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("sealed_at", sa.BigInteger(), nullable=False),
+        sa.Column("sealed_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("technician", sa.String(length=100), nullable=False),
+        sa.Column("exam_officer", sa.String(length=100), nullable=False),
+        sa.Column("points", sa.Text(), nullable=False),
+        sa.Column("ticks", sa.Text(), nullable=False),
+        sa.Column("sheets", sa.Text(), nullable=False),
+        sa.Column("frozen", sa.Text(), nullable=False),
+        sa.Column("forced_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("force_reason", sa.String(length=500), nullable=False),
+        sa.Column("confirmed_at", sa.BigInteger(), nullable=True),
+        sa.Column("confirmed_name", sa.String(length=100), nullable=False),
+        sa.Column("confirmed_way", sa.String(length=200), nullable=False),
+        sa.Column("confirmed_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.Column("ended_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("ended_reason", sa.String(length=500), nullable=False),
+        sa.ForeignKeyConstraint(["confirmed_by"], ["staff.id"], name=op.f("fk_room_seal_confirmed_by")),
+        sa.ForeignKeyConstraint(["ended_by"], ["staff.id"], name=op.f("fk_room_seal_ended_by")),
+        sa.ForeignKeyConstraint(["forced_by"], ["staff.id"], name=op.f("fk_room_seal_forced_by")),
+        sa.ForeignKeyConstraint(["room_id"], ["room.id"], name=op.f("fk_room_seal_room_id")),
+        sa.ForeignKeyConstraint(["sealed_by"], ["staff.id"], name=op.f("fk_room_seal_sealed_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_room_seal")),
+    )
+    with op.batch_alter_table("room_seal", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_room_seal_room_id"), ["room_id"], unique=False)
+
+    op.create_table(
+        "seal_break",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("seal_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("machine", sa.String(length=80), nullable=False),
+        sa.Column("seat", sa.String(length=16), nullable=False),
+        sa.Column("differences", sa.Text(), nullable=False),
+        sa.Column("found_at", sa.BigInteger(), nullable=False),
+        sa.Column("accepted_at", sa.BigInteger(), nullable=True),
+        sa.Column("accepted_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("accepted_reason", sa.String(length=500), nullable=False),
+        sa.ForeignKeyConstraint(["accepted_by"], ["staff.id"], name=op.f("fk_seal_break_accepted_by")),
+        sa.ForeignKeyConstraint(["seal_id"], ["room_seal.id"], name=op.f("fk_seal_break_seal_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_seal_break")),
+    )
+    with op.batch_alter_table("seal_break", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_seal_break_seal_id"), ["seal_id"], unique=False)
     # ### end Alembic commands ###
 
 
 def downgrade() -> None:
     # ### commands auto generated by Alembic - please adjust! ###
+    with op.batch_alter_table("seal_break", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_seal_break_seal_id"))
+
+    op.drop_table("seal_break")
+    with op.batch_alter_table("room_seal", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_room_seal_room_id"))
+
+    op.drop_table("room_seal")
+    op.drop_table("readiness_report")
     with op.batch_alter_table("place", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_place_attempt_id"))
 
