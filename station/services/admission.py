@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +14,7 @@ from sqlalchemy.orm import Session
 from station.domain.attempt import ENDED
 from station.domain.roster import initial_password
 from station.domain.sitting import SITTING_STATE_WRONG, STATE_NAMES, SittingState
+from station.domain.tokens import new_token, token_hash
 from station.errors import Forbidden, Missing, Refused, Unauthenticated, problem
 from station.services import journal
 from station.store.locking import lock_entries, lock_row
@@ -81,11 +81,6 @@ class LoggedIn:
     waits_for_release: bool
 
 
-def token_hash(token: str) -> str:
-    """Digest a random token for keeping; tokens have 256 bits, so a plain hash is enough."""
-    return hashlib.sha256(token.encode()).hexdigest()
-
-
 def seat_link_code(secret: bytes, seat_id: int) -> str:
     """Derive the code in a seat's link, so that links need no storing and cannot be guessed."""
     return hmac.new(secret, f"seat-link {seat_id}".encode(), hashlib.sha256).hexdigest()[:20]
@@ -104,7 +99,7 @@ def open_seat(db: Session, seat_id: int, *, code: str, secret: bytes, address: s
         .where(Workstation.seat_id == seat_id, Workstation.replaced_at.is_(None))
         .values(replaced_at=at, state=WorkstationState.RELEASED)
     )
-    token = secrets.token_urlsafe(32)
+    token = new_token()
     workstation = Workstation(
         token_hash=token_hash(token), seat_id=seat_id, address=address, state=WorkstationState.READY, opened_at=at
     )
@@ -150,7 +145,7 @@ def log_in(
     if workstation is not None and not waits:
         workstation.state = WorkstationState.IN_USE
     _end_other_logins(db, candidate, entry, workstation=workstation, here=here, at=at, only_waiting=waits)
-    token = secrets.token_urlsafe(32)
+    token = new_token()
     login = CandidateLogin(
         token_hash=token_hash(token),
         candidate_id=candidate.id,

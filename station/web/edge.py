@@ -13,6 +13,7 @@ from station.services.saving import BatchOutcome, SaveBatch
 from station.services.seat_swap import Silence
 from station.store import Store
 from station.store.save_queue import SaveQueue
+from station.web.device_roll import DeviceRoll
 from station.web.disk_watch import DiskWatch
 from station.web.presence import Presence
 
@@ -44,8 +45,10 @@ class Edge:
     presence: Presence = field(default_factory=Presence)
     disk_limits: Limits = field(default_factory=Limits)
     disk: DiskWatch = field(init=False)
+    roll: DeviceRoll = field(init=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "roll", DeviceRoll(self.store))
         object.__setattr__(self, "disk", DiskWatch(self.store.folder, self.disk_limits))
 
     def silence_before(self, candidate_id: int, at: datetime) -> Silence | None:

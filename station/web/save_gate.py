@@ -14,8 +14,9 @@ from typing import Generic, TypeVar
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from station.domain.tokens import token_hash
 from station.errors import Missing, Unauthenticated
-from station.services.admission import NOT_LOGGED_IN, check_released, token_hash
+from station.services.admission import NOT_LOGGED_IN, check_released
 from station.services.answering import attempt_of
 from station.services.saving import PLACE_UNKNOWN
 from station.store import Store
