@@ -38,10 +38,9 @@ def rename_durably(source: Path, target: Path) -> None:
 
 def sync_folder(folder: Path) -> None:
     """Flush the names in a folder; Windows has no such call and writes each rename through instead."""
-    if sys.platform == "win32":
-        return
-    handle = os.open(str(folder), os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    if sys.platform != "win32":
+        handle = os.open(str(folder), os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

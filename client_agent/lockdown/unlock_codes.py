@@ -107,7 +107,7 @@ def wait_after(wrong: int) -> float:
 
 
 class UnlockCodes:
-    """The codes of this PC and what is known of their use. One agent at a time uses a file; its threads may share this."""
+    """The codes of this PC and what is known of their use. One agent at a time uses a file; threads may share this."""
 
     def __init__(self, path: Path, monotonic: Callable[[], float] = clock.monotonic) -> None:
         self._path = path

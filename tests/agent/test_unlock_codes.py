@@ -132,8 +132,8 @@ def test_a_code_that_cannot_be_noted_does_not_unlock_and_is_not_lost(unlock, tmp
 
 @pytest.mark.parametrize(
     "entry",
-    [{}, {"id": "k"}, order("k", "12345678", salt="xyz"), order("k", "1", iterations=0), order("k", "1", iterations=10**9),
-     order("k", "1", digest=""), order("k", "1", iterations=None)],
+    [{}, {"id": "k"}, order("k", "12345678", salt="xyz"), order("k", "1", iterations=0), order("k", "1", digest=""),
+     order("k", "1", iterations=10**9), order("k", "1", iterations=None)],
 )  # fmt: skip
 def test_an_entry_that_cannot_be_used_is_passed_over(entry):
     assert [code.id for code in parse_codes([entry, order("k9", "12345678")])] == ["k9"]
