@@ -826,7 +826,8 @@ class ReadinessReport(Base):
     """The last room check of one machine, as it came (R-ROOM-3).
 
     `machine`: `pc:17` (device 17), `server`, or `console:192.168.1.3` (an invigilator PC by its address).
-    `took_ms`: how long the check took; `requirements`: digest of what it was held against.
+    `took_ms`: how long the check took; `requirements`: digest of what it was held against. `faults`, `fingerprint`:
+    what follows from the document, kept so that the room is read at a glance. JSON.
     """
 
     __tablename__ = "readiness_report"
@@ -842,6 +843,8 @@ class ReadinessReport(Base):
     requirements: Mapped[str] = mapped_column(String(64))
     state: Mapped[str] = mapped_column(String(16))
     document: Mapped[str] = mapped_column(Text)
+    faults: Mapped[str] = mapped_column(Text)
+    fingerprint: Mapped[str] = mapped_column(Text)
     took_ms: Mapped[int] = mapped_column(Integer, default=0)
     reported_at: Mapped[datetime] = mapped_column(Moment)
 

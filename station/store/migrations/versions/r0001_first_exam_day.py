@@ -651,6 +651,8 @@ def upgrade() -> None:
         sa.Column("requirements", sa.String(length=64), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("document", sa.Text(), nullable=False),
+        sa.Column("faults", sa.Text(), nullable=False),
+        sa.Column("fingerprint", sa.Text(), nullable=False),
         sa.Column("took_ms", sa.Integer(), nullable=False),
         sa.Column("reported_at", sa.BigInteger(), nullable=False),
         sa.CheckConstraint(
