@@ -11,6 +11,7 @@ from functools import cached_property
 
 from station.domain.document import Node, refuse
 from station.domain.interaction import ITEM_KINDS, Blanks, Choice, Interaction, parse_interaction
+from station.domain.lockdown import program_names
 from station.errors import Invalid, problem
 
 CAPABILITY_MISSING = problem(
@@ -61,7 +62,10 @@ class Material:
 
 @dataclass(frozen=True)
 class Item:
-    """One test question. `body` is sanitised HTML without any key; `document` is the item as read."""
+    """One test question. `body` is sanitised HTML without any key; `document` is the item as read.
+
+    `programs`: what its candidates may run besides the test page, as file names (photoshop.exe).
+    """
 
     id: str
     kind: str
@@ -71,6 +75,7 @@ class Item:
     interaction: Interaction
     materials: tuple[Material, ...]
     difficulty: str
+    programs: tuple[str, ...]
     document: Mapping[str, object] = field(repr=False, compare=False)
 
     @cached_property
@@ -113,6 +118,7 @@ def parse_item(node: Node) -> Item:
         interaction=interaction,
         materials=materials,
         difficulty=node.text("difficulty", "", maximum=16),
+        programs=program_names(node, "programs"),
         document=node.fields,
     )
 

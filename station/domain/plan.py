@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from station.domain.document import Node, check_unique
+from station.domain.lockdown import LockPolicy, parse_lockdown
 from station.errors import Invalid, Missing, problem
 
 CERTIFICATE_UNKNOWN = problem(
@@ -66,6 +67,7 @@ class Policy:
     keep_until_days: int
     rules: tuple[str, ...]
     misconduct_rules: tuple[str, ...]
+    lockdown: LockPolicy
 
 
 @dataclass(frozen=True)
@@ -195,6 +197,7 @@ def _policy(node: Node) -> Policy:
         keep_until_days=node.integer("keep_until_days", 365, minimum=0, maximum=36500),
         rules=node.texts("rules", optional=True),
         misconduct_rules=node.texts("misconduct_rules", optional=True),
+        lockdown=parse_lockdown(node.node("lockdown")) if node.has("lockdown") else LockPolicy(),
     )
 
 

@@ -296,6 +296,7 @@ def _subject_row(plan_id: int, certificate: CertificatePlan, subject: SubjectPla
         rules=json.dumps(policy.rules, ensure_ascii=False),
         misconduct_rules=json.dumps(policy.misconduct_rules, ensure_ascii=False),
         pass_rule=json.dumps(certificate.pass_rule.document, ensure_ascii=False),
+        lockdown=json.dumps(policy.lockdown.as_document(), ensure_ascii=False),
     )
 
 
