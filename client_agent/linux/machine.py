@@ -1,15 +1,21 @@
-"""Linux: browsers on PATH, state after the XDG base directories."""
+"""Linux: browsers on PATH, state after the XDG base directories, hardware from /sys."""
 
 from __future__ import annotations
 
+import hashlib
 import os
+import platform
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Sequence
 
-from client_agent.machine import Browser
+import psutil
+
+from client_agent.linux.desktop import LinuxDesktop
+from client_agent.machine import Browser, Identity
 
 PROGRAMS = (
     ("Google Chrome", "google-chrome-stable"),
@@ -20,10 +26,15 @@ PROGRAMS = (
     ("Microsoft Edge", "microsoft-edge"),
 )
 VERSION_TIMEOUT_S = 10
+SYSTEM_STATE = Path("/var/lib/exam-agent")
+WORK_FILESYSTEMS = ("ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "zfs", "jfs", "overlay")
 
 
 class LinuxMachine:
-    """A candidate PC with Linux."""
+    """A candidate PC with Linux. `root` is where the system's own files are looked up."""
+
+    def __init__(self, root: Path = Path("/")) -> None:
+        self._root = root
 
     def find_browsers(self) -> Sequence[Browser]:
         """Look for the programs by name on PATH and ask each for its version."""
@@ -36,8 +47,75 @@ class LinuxMachine:
         return [Browser(name, path, _read_version(path)) for name, path in found.values()]
 
     def state_folder(self) -> Path:
-        home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-        return Path(home) / "exam-agent"
+        """The service's own folder for root, the person's for anybody else."""
+        home = os.environ.get("XDG_STATE_HOME")
+        if not home and sys.platform != "win32" and os.geteuid() == 0:
+            return SYSTEM_STATE
+        return Path(home or Path.home() / ".local" / "state") / "exam-agent"
+
+    def identity(self) -> Identity:
+        """Know the PC by firmware and network card: PCs of a room are often copies of one disk."""
+        macs = self._macs()
+        known_by = [self._read("etc/machine-id"), self._read("sys/class/dmi/id/product_uuid").lower(), *macs[:1]]
+        return Identity(
+            machine_id=hashlib.sha256("\n".join(known_by).encode("utf-8")).hexdigest()[:32],
+            name=platform.node(),
+            macs=macs,
+            system=self._system(),
+            maker=self._read("sys/class/dmi/id/sys_vendor"),
+            model=self._read("sys/class/dmi/id/product_name"),
+            cpu=self._cpu(),
+            memory_bytes=psutil.virtual_memory().total,
+        )
+
+    def boot_id(self) -> str:
+        return self._read("proc/sys/kernel/random/boot_id")
+
+    def work_drives(self) -> Sequence[Path]:
+        """The home folder first, then every other local writable file system."""
+        mounts = [
+            Path(part.mountpoint)
+            for part in psutil.disk_partitions(all=False)
+            if part.fstype in WORK_FILESYSTEMS and "rw" in part.opts.split(",")
+        ]
+        places = [Path.home(), *mounts]
+        return list(dict.fromkeys(place for place in places if place.is_dir() and os.access(str(place), os.W_OK)))
+
+    def desktop(self) -> LinuxDesktop:
+        return LinuxDesktop()
+
+    def _read(self, name: str) -> str:
+        """Read a small file of the system; empty where there is none or it is kept from us."""
+        try:
+            return (self._root / name).read_text(encoding="utf-8", errors="replace").strip()
+        except OSError:
+            return ""
+
+    def _macs(self) -> list[str]:
+        """List the addresses of real network cards, built-in ones first."""
+        cards = []
+        for card in (self._root / "sys" / "class" / "net").glob("*"):
+            device = card / "device"
+            if device.exists():
+                is_plugged_in = "usb" in os.path.realpath(str(device))
+                cards.append((is_plugged_in, self._read(f"sys/class/net/{card.name}/address")))
+        found = [mac for _is_plugged_in, mac in sorted(cards) if mac]
+        return found or sorted(
+            address.address
+            for name, addresses in psutil.net_if_addrs().items()
+            for address in addresses
+            if address.family == psutil.AF_LINK and name != "lo"
+        )
+
+    def _system(self) -> str:
+        for line in self._read("etc/os-release").splitlines():
+            if line.startswith("PRETTY_NAME="):
+                return line.partition("=")[2].strip('"')
+        return platform.platform()
+
+    def _cpu(self) -> str:
+        match = re.search(r"^model name\s*:\s*(.+)$", self._read("proc/cpuinfo"), re.MULTILINE)
+        return match.group(1) if match else platform.machine()
 
 
 def _read_version(program: Path) -> str:

@@ -43,7 +43,10 @@ def test_linux_keeps_its_state_where_the_desktop_says(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     assert LinuxMachine().state_folder() == tmp_path / "exam-agent"
     monkeypatch.delenv("XDG_STATE_HOME")
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
     assert LinuxMachine().state_folder() == Path.home() / ".local" / "state" / "exam-agent"
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    assert LinuxMachine().state_folder() == Path("/var/lib/exam-agent")
 
 
 def test_windows_finds_what_the_registry_names_and_the_newest_version_beside_it(tmp_path):
@@ -65,9 +68,12 @@ def test_windows_without_browsers_finds_none():
     assert WindowsMachine(lambda _key: None).find_browsers() == []
 
 
-def test_windows_keeps_its_state_in_the_local_application_folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path))
+def test_windows_keeps_its_state_where_service_and_desktop_part_both_find_it(tmp_path, monkeypatch):
+    monkeypatch.delenv("EXAM_AGENT_STATE", raising=False)
+    monkeypatch.setenv("PROGRAMDATA", str(tmp_path))
     assert WindowsMachine().state_folder() == tmp_path / "exam-agent"
+    monkeypatch.setenv("EXAM_AGENT_STATE", str(tmp_path / "elsewhere"))
+    assert WindowsMachine().state_folder() == tmp_path / "elsewhere"
 
 
 @posix_only
