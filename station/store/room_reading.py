@@ -47,9 +47,9 @@ class PcReading(NamedTuple):
     fingerprint: str | None
     requirements: str | None
     reported_at: datetime | None
-    asked_at: datetime | None = None
-    answered_at: datetime | None = None
-    is_answer_ok: bool | None = None
+    asked_at: datetime | None
+    answered_at: datetime | None
+    is_answer_ok: bool | None
 
 
 class MachineReading(NamedTuple):
@@ -102,7 +102,7 @@ def read_pcs(db: Session, room_id: int) -> list[PcReading]:
         .where(Seat.room_id == room_id)
     )
     asked = _asked(db, room_id)
-    found = [PcReading(*row) for row in rows]
+    found = [PcReading._make([*row, None, None, None]) for row in rows]
     found = [one._replace(**asked[one.device_id]) if one.device_id in asked else one for one in found]
     return sorted(found, key=lambda one: seat_order(one.number, is_spare=one.is_spare))
 
