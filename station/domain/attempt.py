@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from station.errors import problem
 
@@ -56,21 +56,30 @@ class ChainLink(NamedTuple):
     is_late: bool
 
 
+class Link(Protocol):
+    """The fields of one link of any chain, in the order in which they are hashed."""
+
+    @property
+    def number(self) -> int: ...
+
+    def __iter__(self) -> Iterator[object]: ...
+
+
 def response_text(response: Mapping[str, object]) -> str:
     """Write a response as the one text that is stored and hashed."""
     return json.dumps(response, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
-def link_hash(previous_hash: str, link: ChainLink) -> str:
-    """Hash one revision onto the chain: SHA-256 over the previous hash and the link's fields, in order."""
+def link_hash(previous_hash: str, link: Link) -> str:
+    """Hash one link onto its chain: SHA-256 over the previous hash and the link's fields, in order."""
     fields = json.dumps(list(link), ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(f"{previous_hash}\n{fields}".encode()).hexdigest()
 
 
-def first_broken_link(revisions: Iterable[tuple[ChainLink, str, str]]) -> int | None:
+def first_broken_link(links: Iterable[tuple[Link, str, str]]) -> int | None:
     """Follow a chain of (link, previous hash, hash) in order; give the number of the first that does not hold."""
     expected_previous, expected_number = CHAIN_START, 1
-    for link, previous, own in revisions:
+    for link, previous, own in links:
         if link.number != expected_number or previous != expected_previous or link_hash(previous, link) != own:
             return link.number
         expected_previous, expected_number = own, expected_number + 1

@@ -263,6 +263,27 @@ _event(
     "{count} answers of {name} arrived after the deadline: kept, to be decided",
     Weight.ALARM,
 )
+_event(
+    "work_came_late",
+    "station",
+    "考位 {seat} {name} 有 {count} 个作品文件在截止后到达，已保留待裁定",
+    "Seat {seat} {name}: {count} work files arrived after the deadline: kept, to be decided",
+    Weight.ALARM,
+)
+_event(
+    "work_taken_back",
+    "candidate",
+    "考位 {seat} {name} 恢复作品文件 {path} 的第 {version} 版",
+    "Seat {seat} {name} took back version {version} of {path}",
+    Weight.QUIET,
+)
+_event(
+    "work_settled",
+    "station",
+    "考位 {seat} {name} 的作品文件已全部收齐（{versions} 个版本）",
+    "Seat {seat} {name}: all work files have come ({versions} versions)",
+    Weight.QUIET,
+)
 _event("late_saves_accepted", "staff", "迟到答案采纳 {count} 条（{name}）", "{count} late answers accepted ({name})")
 _event(
     "save_conflict",
