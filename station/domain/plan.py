@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from station.domain.document import Node, check_unique
 from station.domain.lockdown import LockPolicy, parse_lockdown
+from station.domain.requirements import Requirements, parse_requirements
 from station.errors import Invalid, Missing, problem
 
 CERTIFICATE_UNKNOWN = problem(
@@ -86,7 +87,7 @@ class SubjectPlan:
 
 @dataclass(frozen=True)
 class CertificatePlan:
-    """One certificate at one level. `word` is what it calls a test: 考试 or 考核."""
+    """One certificate at one level. `word` is what it calls a test: 考试 or 考核; `requirements` of the machines."""
 
     code: str
     name: str
@@ -95,6 +96,7 @@ class CertificatePlan:
     pass_rule: PassRule
     policy: Policy
     subjects: tuple[SubjectPlan, ...]
+    requirements: Requirements = field(default_factory=Requirements, compare=False)
 
     def subject(self, name: str) -> SubjectPlan:
         """Find a subject by code, name or a usual synonym (理论考试, 实操考核, 机考+实操); unknown is Missing.
@@ -170,6 +172,7 @@ def _certificate(node: Node) -> CertificatePlan:
         pass_rule=_pass_rule(node.node("pass_rule"), subjects),
         policy=_policy(node.node("policy")),
         subjects=subjects,
+        requirements=parse_requirements(node.node("requirements") if node.has("requirements") else None),
     )
 
 
