@@ -38,6 +38,7 @@ from station.web.candidate import create_candidate_app
 from station.web.candidate_answers import FILE_PATHS, SAVES_PATH
 from station.web.disk_round import DiskRound
 from station.web.edge import Edge
+from station.web.identity import StationIdentity
 from sync.central import Central
 from sync.errors import SyncError
 from sync.keys import fingerprint, load_signing_key, verify_key_from_text
@@ -302,6 +303,7 @@ def build_station(config: Config, *, clock: Clock | None = None) -> Station:
         candidate_port=config.candidate_listener.port,
         has_backups=bool(config.backup.folder),
         disk_limits=disk_limits(config),
+        identity=StationIdentity.of(signing_key),
     )
     delivery = Delivery(
         store=store,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -24,6 +25,7 @@ from station.store import Store, migrations, open_store
 from station.store.models import Attempt, Candidate, CandidateLogin, Entry, Room, Seat, Sitting, Staff, Workstation
 from station.store.save_queue import SaveQueue
 from station.web.edge import Edge
+from station.web.identity import StationIdentity
 
 PLANNED = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
 PRACTICAL_PLANNED = PLANNED + timedelta(minutes=75)
@@ -315,6 +317,7 @@ def build_room(
         secret=b"a secret of tests",
         zone=ZoneInfo("Asia/Shanghai"),
         site_name="测试考点",
+        identity=StationIdentity.of(Ed25519PrivateKey.generate()),
     )
     return BuiltRoom(
         store=store,

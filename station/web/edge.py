@@ -13,8 +13,10 @@ from station.services.saving import BatchOutcome, SaveBatch
 from station.services.seat_swap import Silence
 from station.store import Store
 from station.store.save_queue import SaveQueue
+from station.web.device_presence import DevicePresence
 from station.web.device_roll import DeviceRoll
 from station.web.disk_watch import DiskWatch
+from station.web.identity import StationIdentity
 from station.web.presence import Presence
 
 # A page asks at least every two seconds, also one that is loaded again; who was silent for longer had no page.
@@ -27,7 +29,8 @@ RETURN_WITHIN_S = 20.0
 class Edge:
     """The parts that requests use; made once by the composition root.
 
-    `secret` derives seat links and nothing else; `is_rehearsal` marks every page as not a real test.
+    `secret` derives seat links and unlock codes; `identity` None: agents are refused. `is_rehearsal` marks every page
+    as not a real test.
     """
 
     store: Store
@@ -43,6 +46,8 @@ class Edge:
     candidate_port: int = 8080
     has_backups: bool = False
     presence: Presence = field(default_factory=Presence)
+    devices: DevicePresence = field(default_factory=DevicePresence)
+    identity: StationIdentity | None = None
     disk_limits: Limits = field(default_factory=Limits)
     disk: DiskWatch = field(init=False)
     roll: DeviceRoll = field(init=False)
@@ -65,6 +70,16 @@ class Edge:
     def uploads(self) -> Path:
         """Folder of candidates' files, named by SHA-256."""
         return self.store.folder / "uploads"
+
+    @property
+    def pictures(self) -> Path:
+        """Folder of pictures of candidates' screens, named by SHA-256."""
+        return self.store.folder / "pictures"
+
+    @property
+    def installers(self) -> Path:
+        """Folder of the agents' installers."""
+        return self.store.folder / "installers"
 
     @property
     def assets(self) -> Path:

@@ -13,6 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import requests
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from waitress.server import create_server
@@ -38,6 +39,7 @@ from station.store.models import (
 from station.store.save_queue import SaveQueue
 from station.web.candidate import create_candidate_app
 from station.web.edge import Edge
+from station.web.identity import StationIdentity
 from tests.web.seated_paper import ASSETS, PAPER, PIXEL, Papers, keep_paper
 
 SECRET = b"a secret of this test room"
@@ -210,7 +212,8 @@ def build(folder: Path, *, seats: int = 3, papers: Papers | None = None, url: st
     Base.metadata.create_all(store.engine)
     clock = HandClock()
     saves = SaveQueue(store, SaveRecorder().record)
-    edge = Edge(store, clock, saves, SECRET, ZoneInfo("Asia/Shanghai"), "示例职业学院考点")
+    identity = StationIdentity.of(Ed25519PrivateKey.generate())
+    edge = Edge(store, clock, saves, SECRET, ZoneInfo("Asia/Shanghai"), "示例职业学院考点", identity=identity)
     with store.transaction() as db:
         sittings = _sittings(db, edge, papers or {})
         tickets, entries = _candidates(db, edge, sittings, seats)

@@ -1,0 +1,110 @@
+"""What each agent last said of itself: kept in memory only, as heartbeats never write to disk (design §13.14)."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+# An agent beats each 1 to 1.5 s: one beat may get lost on the way.
+LOST_AFTER_S = 4.0
+# A PC on a bad cable is heard now and then; it is back when two beats came in a row.
+BACK_AFTER = 2
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Something wrong on a PC, in the agent's words."""
+
+    code: str
+    zh: str
+    en: str
+
+
+@dataclass(frozen=True)
+class Work:
+    """How far the work folder is behind."""
+
+    attempt_id: int
+    waiting: int
+    waiting_bytes: int
+    oldest_s: float
+
+
+@dataclass(frozen=True)
+class Beat:
+    """What one heartbeat says."""
+
+    boot_id: str
+    run_id: str
+    orders: str
+    is_locked: bool
+    browser: str
+    is_unlocked_by_code: bool
+    unlock_code: str
+    troubles: tuple[Trouble, ...] = ()
+    work: Work | None = None
+
+
+@dataclass
+class Heard:
+    """The last beat of a device, and how steadily it is heard."""
+
+    beat: Beat
+    heard_at: datetime
+    heard_s: float
+    in_a_row: int = BACK_AFTER
+    lost_since: datetime | None = None
+
+
+class DevicePresence:
+    """The last beats by device id. `now_s` runs steadily, whatever the station's clock does."""
+
+    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._now_s = now_s
+        self._heard: dict[int, Heard] = {}
+        self._lock = threading.Lock()
+
+    def hear(self, device_id: int, beat: Beat, at: datetime) -> Beat | None:
+        """Note a beat; gives the one before, None for the first since the station started."""
+        now_s = self._now_s()
+        with self._lock:
+            known = self._heard.get(device_id)
+            if known is None:
+                self._heard[device_id] = Heard(beat, at, now_s)
+                return None
+            before = known.beat
+            if now_s - known.heard_s > LOST_AFTER_S:
+                known.in_a_row = 1
+                known.lost_since = known.lost_since or known.heard_at
+            else:
+                known.in_a_row += 1
+            if known.in_a_row >= BACK_AFTER:
+                known.lost_since = None
+            known.beat, known.heard_at, known.heard_s = beat, at, now_s
+            return before
+
+    def last(self, device_id: int) -> Heard | None:
+        """Give what was heard last; None since the station started."""
+        return self._heard.get(device_id)
+
+    def is_lost(self, device_id: int) -> bool:
+        """Say whether a device that was heard is not heard any more, or not steadily yet."""
+        known = self._heard.get(device_id)
+        if known is None:
+            return False
+        return self._now_s() - known.heard_s > LOST_AFTER_S or known.in_a_row < BACK_AFTER
+
+    def lost_since(self, device_id: int) -> datetime | None:
+        """Say since when a lost device is lost."""
+        known = self._heard.get(device_id)
+        if known is None or not self.is_lost(device_id):
+            return None
+        return known.lost_since or known.heard_at
+
+    def forget(self, device_id: int) -> None:
+        """Forget a device that was taken away."""
+        with self._lock:
+            self._heard.pop(device_id, None)
