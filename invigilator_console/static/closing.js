@@ -9,7 +9,8 @@ import { showPackages } from "./package_list.js";
 const root = document.getElementById("closing");
 const sittingId = Number(root.dataset.sitting);
 const away = document.getElementById("away");
-const close = make("button", { type: "button", class: "primary large", text: say("结束场次", "Close the sitting"), onclick: closeSitting });
+// Not before the first answer of the station: what would be closed is not known yet.
+const close = make("button", { type: "button", class: "primary large", disabled: true, text: say("结束场次", "Close the sitting"), onclick: closeSitting });
 let sitting = null;
 if (may("close_sitting")) document.getElementById("closing-acts").append(close);
 
