@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from station.domain.attempt import ENDED
@@ -17,7 +17,7 @@ from station.domain.sitting import SITTING_STATE_WRONG, STATE_NAMES, SittingStat
 from station.domain.tokens import new_token, token_hash
 from station.errors import Forbidden, Missing, Refused, Unauthenticated, problem
 from station.services import journal
-from station.store.locking import lock_entries, lock_row
+from station.store.locking import lock_entries, lock_row, to_change
 from station.store.models import (
     Attempt,
     Attendance,
@@ -81,6 +81,24 @@ class LoggedIn:
     waits_for_release: bool
 
 
+# Run at every start by everybody: building them anew takes longer than running them.
+_BY_TICKET = select(Candidate).where(Candidate.ticket_number == bindparam("ticket_number"))
+# Of two log-ins at once the second replaces the first.
+_TO_LOG_IN = to_change(_BY_TICKET, Candidate)
+_BY_TOKEN = select(CandidateLogin).where(CandidateLogin.token_hash == bindparam("token_hash"))
+_LIVE_LOGINS = select(CandidateLogin).where(
+    CandidateLogin.candidate_id == bindparam("candidate_id"), CandidateLogin.ended_at.is_(None)
+)
+_ENTRIES_OF = (
+    select(Entry, Sitting, Seat, Attempt.state)
+    .join(Sitting, Sitting.id == Entry.sitting_id)
+    .join(Seat, Seat.id == Entry.seat_id)
+    .outerjoin(Attempt, Attempt.entry_id == Entry.id)
+    .where(Entry.candidate_id == bindparam("candidate_id"))
+    .order_by(Sitting.planned_start_at, Sitting.id)
+)
+
+
 def seat_link_code(secret: bytes, seat_id: int) -> str:
     """Derive the code in a seat's link, so that links need no storing and cannot be guessed."""
     return hmac.new(secret, f"seat-link {seat_id}".encode(), hashlib.sha256).hexdigest()[:20]
@@ -137,8 +155,7 @@ def log_in(
     4. Earlier log-ins end; if one was on another PC, the board and the other page are told. One that waits ends
        nobody's before its release: else any neighbour could stop a candidate by guessing the password.
     """
-    candidate = check_password(db, ticket_number, password)
-    lock_row(db, Candidate, candidate.id)  # of two log-ins at once the second replaces the first
+    candidate = _candidate_of(db, _TO_LOG_IN, ticket_number, password)
     entry, seat = _entry_to_sit(db, candidate)
     here = db.get(Seat, workstation.seat_id) if workstation is not None else None
     waits = not admit_unlinked if here is None else here.id != seat.id
@@ -168,11 +185,7 @@ def log_in(
 
 def check_password(db: Session, ticket_number: str, password: str) -> Candidate:
     """Find the candidate whose password this is, or refuse; changes nothing."""
-    candidate = db.scalars(select(Candidate).where(Candidate.ticket_number == ticket_number)).one_or_none()
-    expected = initial_password(ticket_number)
-    if candidate is None or not hmac.compare_digest(expected.encode(), password.encode()):
-        raise Unauthenticated(WRONG_LOGIN)
-    return candidate
+    return _candidate_of(db, _BY_TICKET, ticket_number, password)
 
 
 def is_ticket_known(db: Session, ticket_number: str) -> bool:
@@ -193,7 +206,7 @@ def login_of(db: Session, token: str) -> CandidateLogin:
     """
     login = None
     if token:
-        login = db.scalars(select(CandidateLogin).where(CandidateLogin.token_hash == token_hash(token))).one_or_none()
+        login = db.scalars(_BY_TOKEN, {"token_hash": token_hash(token)}).one_or_none()
     if login is None:
         raise Unauthenticated(NOT_LOGGED_IN)
     if login.ended_at is not None:
@@ -300,15 +313,12 @@ def withdraw_absence(db: Session, entry_ids: Sequence[int], *, by: int, at: date
             )
 
 
-def entries_of(db: Session, candidate_id: int) -> list[tuple[Entry, Sitting]]:
-    """List a candidate's entries with their sittings, in planned order."""
-    found = db.execute(
-        select(Entry, Sitting)
-        .join(Sitting, Sitting.id == Entry.sitting_id)
-        .where(Entry.candidate_id == candidate_id)
-        .order_by(Sitting.planned_start_at, Sitting.id)
-    )
-    return list(found)
+def _candidate_of(db: Session, by_ticket: Select[Candidate], ticket_number: str, password: str) -> Candidate:
+    candidate = db.scalars(by_ticket, {"ticket_number": ticket_number}).one_or_none()
+    expected = initial_password(ticket_number)
+    if candidate is None or not hmac.compare_digest(expected.encode(), password.encode()):
+        raise Unauthenticated(WRONG_LOGIN)
+    return candidate
 
 
 def _seat_number(db: Session, login: CandidateLogin) -> str:
@@ -335,19 +345,16 @@ def _entry_to_sit(db: Session, candidate: Candidate) -> tuple[Entry, Seat]:
     """
     upcoming: Sitting | None = None
     is_absent = False
-    for entry, sitting in entries_of(db, candidate.id):
+    for entry, sitting, seat, attempt_state in db.execute(_ENTRIES_OF, {"candidate_id": candidate.id}):
         if sitting.state == SittingState.PLANNED:
             upcoming = upcoming or sitting
         elif sitting.state in {SittingState.ADMITTING, SittingState.RUNNING, SittingState.SUSPENDED}:
-            ended = db.scalars(
-                select(Attempt.id).where(Attempt.entry_id == entry.id, Attempt.state.in_(ENDED))
-            ).one_or_none()
-            if ended is not None:
+            if attempt_state in ENDED:
                 continue
             if entry.attendance == Attendance.ABSENT:
                 is_absent = True
                 continue
-            return entry, db.get_one(Seat, entry.seat_id)
+            return entry, seat
     if is_absent:
         raise Refused(RECORDED_ABSENT)
     next_zh = next_en = ""
@@ -368,9 +375,7 @@ def _end_other_logins(
     at: datetime,
     only_waiting: bool,
 ) -> None:
-    live = db.scalars(
-        select(CandidateLogin).where(CandidateLogin.candidate_id == candidate.id, CandidateLogin.ended_at.is_(None))
-    ).all()
+    live = db.scalars(_LIVE_LOGINS, {"candidate_id": candidate.id}).all()
     elsewhere = False
     for login in live:
         if only_waiting and login.released_at is not None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from math import ceil
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from station.domain import attempt as chain
@@ -15,6 +16,9 @@ from station.domain.sitting import (
     NOT_STARTED,
     TOO_EARLY_TO_LEAVE,
     SittingState,
+    Times,
+    deadline,
+    interrupted_s,
     late_minutes,
     may_enter,
     may_leave_early,
@@ -24,7 +28,7 @@ from station.errors import Missing, Refused, problem
 from station.services import journal
 from station.store.answers import current_answers as current_answers
 from station.store.answers import highest_saves as highest_saves
-from station.store.locking import lock_attempts, lock_row
+from station.store.locking import lock_attempts, lock_row, lock_sitting
 from station.store.models import (
     Attempt,
     Attendance,
@@ -40,7 +44,7 @@ from station.store.models import (
     WorkstationState,
     milliseconds,
 )
-from station.store.times import move_deadline, stood_still
+from station.store.times import closed_stretches, unknown_stretches
 
 # Who enters within this many minutes of the start has clicked slowly, not come late.
 LATE_FROM_MIN = 2
@@ -69,6 +73,32 @@ SITTING_PAUSED = problem(
 )
 
 
+# Run at every start by everybody: building them anew takes longer than running them.
+_ATTEMPT_OF_ENTRY = select(Attempt).where(Attempt.entry_id == bindparam("entry_id"))
+_ATTEMPT_OF_CANDIDATE = (
+    select(Attempt, Entry)
+    .join(Entry, Entry.id == Attempt.entry_id)
+    .where(Attempt.id == bindparam("attempt_id"), Entry.candidate_id == bindparam("candidate_id"))
+)
+_NAME_AND_SEAT = (
+    select(Candidate.name, Seat.number)
+    .join(Seat, Seat.id == bindparam("seat_id"))
+    .where(Candidate.id == bindparam("candidate_id"))
+)
+_SUBJECT_BEFORE = (
+    select(Attempt, Subject.name)
+    .join(Entry, Entry.id == Attempt.entry_id)
+    .join(Sitting, Sitting.id == Entry.sitting_id)
+    .join(Subject, Subject.id == Sitting.subject_id)
+    .where(
+        Entry.candidate_id == bindparam("candidate_id"),
+        Entry.id != bindparam("entry_id"),
+        Sitting.planned_start_at < bindparam("planned_start_at"),
+    )
+    .order_by(Sitting.planned_start_at.desc())
+)
+
+
 def open_attempt(db: Session, entry: Entry, *, at: datetime) -> Attempt:
     """Open the paper for an entry, or find the attempt that was opened before.
 
@@ -77,14 +107,10 @@ def open_attempt(db: Session, entry: Entry, *, at: datetime) -> Attempt:
        and so does every stretch in which the whole sitting stood still (R-DAY-9).
     3. The deadline counts from the sitting's start: who comes late gets nothing extra.
     """
-    existing = db.scalars(select(Attempt).where(Attempt.entry_id == entry.id)).one_or_none()
-    if existing is not None:
-        return existing
-    sitting = lock_row(db, Sitting, entry.sitting_id)
-    assert sitting is not None
+    sitting, subject = lock_sitting(db, entry.sitting_id)
     lock_row(db, Entry, entry.id)
-    existing = db.scalars(select(Attempt).where(Attempt.entry_id == entry.id)).one_or_none()
-    if existing is not None:  # opened in another tab meanwhile
+    existing = db.scalars(_ATTEMPT_OF_ENTRY, {"entry_id": entry.id}).one_or_none()
+    if existing is not None:
         return existing
     if sitting.state == SittingState.SUSPENDED:
         raise Refused(SITTING_PAUSED)
@@ -94,9 +120,10 @@ def open_attempt(db: Session, entry: Entry, *, at: datetime) -> Attempt:
         raise Refused(NOT_CONFIRMED)
     if sitting.paper_id is None:
         raise Refused(NO_PAPER)
-    subject = db.get_one(Subject, sitting.subject_id)
     shift_s = shift_after(_end_of_subject_before(db, entry, sitting), sitting.started_at, at)
-    stood_still_s = stood_still(db, sitting.id, since=sitting.started_at + timedelta(seconds=shift_s))
+    own_start = sitting.started_at + timedelta(seconds=shift_s)
+    stood_still = closed_stretches(db, sitting.id)
+    stood_still_s = ceil(interrupted_s([*stood_still, *unknown_stretches(db)], since=own_start))
     if not may_enter(sitting.started_at, subject.entry_cutoff_min, at, shift_s=shift_s + stood_still_s):
         raise Refused(ENTRY_CLOSED, cutoff_min=subject.entry_cutoff_min)
     attempt = Attempt(
@@ -105,11 +132,17 @@ def open_attempt(db: Session, entry: Entry, *, at: datetime) -> Attempt:
         state=AttemptState.ANSWERING,
         opened_at=at,
         shift_s=shift_s,
-        deadline_at=at,
+        deadline_at=deadline(
+            Times(
+                started_at=sitting.started_at,
+                duration_s=subject.duration_min * 60,
+                shift_s=shift_s,
+                interruptions_s=interrupted_s(stood_still, since=own_start),
+            )
+        ),
         head_hash=chain.CHAIN_START,
     )
     db.add(attempt)
-    move_deadline(db, attempt)
     _journal_entry_into(db, entry, sitting, shift_s=shift_s, stood_still_s=stood_still_s, at=at)
     return attempt
 
@@ -219,11 +252,7 @@ def link_of(row: Revision) -> chain.ChainLink:
 
 def attempt_of(db: Session, attempt_id: int, candidate_id: int) -> tuple[Attempt, Entry]:
     """Find an attempt of this candidate; another's is as unknown as none."""
-    found = db.execute(
-        select(Attempt, Entry)
-        .join(Entry, Entry.id == Attempt.entry_id)
-        .where(Attempt.id == attempt_id, Entry.candidate_id == candidate_id)
-    ).one_or_none()
+    found = db.execute(_ATTEMPT_OF_CANDIDATE, {"attempt_id": attempt_id, "candidate_id": candidate_id}).one_or_none()
     if found is None:
         raise Missing(ATTEMPT_UNKNOWN)
     return found
@@ -234,7 +263,7 @@ def ask_for_help(db: Session, entry: Entry, *, at: datetime) -> None:
     if entry.help_asked_at is not None:
         return
     entry.help_asked_at = at
-    name, seat = db.get_one(Candidate, entry.candidate_id).name, db.get_one(Seat, entry.seat_id).number
+    name, seat = _name_and_seat(db, entry)
     journal.append(db, "help_asked", at=at, sitting_id=entry.sitting_id, entry_id=entry.id, name=name, seat=seat)
 
 
@@ -258,7 +287,7 @@ def _end(db: Session, attempt: Attempt, state: AttemptState, *, at: datetime, by
 
 def _journal_end(db: Session, attempt: Attempt, event: str, *, at: datetime, by: int | None, reason: str = "") -> None:
     entry = db.get_one(Entry, attempt.entry_id)
-    name, seat = db.get_one(Candidate, entry.candidate_id).name, db.get_one(Seat, entry.seat_id).number
+    name, seat = _name_and_seat(db, entry)
     journal.append(
         db,
         event,
@@ -275,6 +304,12 @@ def _journal_end(db: Session, attempt: Attempt, event: str, *, at: datetime, by:
     )
 
 
+def _name_and_seat(db: Session, entry: Entry) -> tuple[str, str]:
+    who = {"candidate_id": entry.candidate_id, "seat_id": entry.seat_id}
+    name, seat = db.execute(_NAME_AND_SEAT, who).one()
+    return name, seat
+
+
 def _subject_of(db: Session, entry: Entry) -> Subject:
     return db.scalars(
         select(Subject).join(Sitting, Sitting.subject_id == Subject.id).where(Sitting.id == entry.sitting_id)
@@ -283,18 +318,12 @@ def _subject_of(db: Session, entry: Entry) -> Subject:
 
 def _end_of_subject_before(db: Session, entry: Entry, sitting: Sitting) -> datetime | None:
     """Find when the candidate's subject before this one ended; refuse while it is still open."""
-    before = db.execute(
-        select(Attempt, Subject.name)
-        .join(Entry, Entry.id == Attempt.entry_id)
-        .join(Sitting, Sitting.id == Entry.sitting_id)
-        .join(Subject, Subject.id == Sitting.subject_id)
-        .where(
-            Entry.candidate_id == entry.candidate_id,
-            Entry.id != entry.id,
-            Sitting.planned_start_at < sitting.planned_start_at,
-        )
-        .order_by(Sitting.planned_start_at.desc())
-    ).first()
+    here = {
+        "candidate_id": entry.candidate_id,
+        "entry_id": entry.id,
+        "planned_start_at": sitting.planned_start_at,
+    }
+    before = db.execute(_SUBJECT_BEFORE, here).first()
     if before is None:
         return None
     attempt, subject_name = before
@@ -307,7 +336,7 @@ def _journal_entry_into(
     db: Session, entry: Entry, sitting: Sitting, *, shift_s: int, stood_still_s: int, at: datetime
 ) -> None:
     assert sitting.started_at is not None
-    name, seat = db.get_one(Candidate, entry.candidate_id).name, db.get_one(Seat, entry.seat_id).number
+    name, seat = _name_and_seat(db, entry)
     where = {"at": at, "sitting_id": sitting.id, "entry_id": entry.id, "name": name}
     journal.append(db, "paper_opened", seat=seat, **where)  # type: ignore[arg-type]
     if shift_s:

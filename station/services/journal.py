@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from station.domain.attempt import CHAIN_START
 from station.domain.events import CATALOGUE
-from station.store.locking import lock_row
+from station.store.journal_rows import JournalRow, journal_rows
 from station.store.models import JournalEntry, JournalHead, milliseconds
 
 
@@ -31,26 +31,25 @@ def append(
     An event that the catalogue lacks is an error of the program (KeyError).
     """
     known = CATALOGUE[event]
-    head = lock_row(db, JournalHead, 1)
-    if head is None:
-        head = JournalHead(id=1, number=0, hash=CHAIN_START)
-        db.add(head)
-    entry = JournalEntry(
-        number=head.number + 1,
+    db.flush()  # what the entry refers to has to be there
+    rows = journal_rows(db.get_bind().dialect)
+    end = rows.read_end(db)
+    number, last_hash = end or (0, CHAIN_START)
+    entry = JournalRow(
+        number=number + 1,
         at=at,
         event=known.id,
-        staff_id=by,
         sitting_id=sitting_id,
         entry_id=entry_id,
+        staff_id=by,
         details=json.dumps(details, ensure_ascii=False, sort_keys=True, default=str),
-        previous_hash=head.hash,
+        previous_hash=last_hash,
+        hash="",
     )
-    entry.hash = entry_hash(entry)
-    db.add(entry)
-    head.number, head.hash = entry.number, entry.hash
+    rows.add(db, entry._replace(hash=entry_hash(entry)), is_first=end is None)
 
 
-def entry_hash(entry: JournalEntry) -> str:
+def entry_hash(entry: JournalEntry | JournalRow) -> str:
     """Hash an entry onto its predecessor: SHA-256 over the previous hash and the fields in order."""
     fields = [
         entry.number,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from station.domain.attempt import ENDED, OPEN
@@ -53,19 +53,44 @@ class HeldEntry:
         return self.sitting.state in _HELD and not self.is_ended and self.entry.attendance != Attendance.ABSENT
 
 
+# What every open page asks for: building them anew takes longer than running them.
+_HELD_ENTRIES = (
+    select(Entry, Sitting, Subject, Room, Seat.number, Attempt, func.coalesce(Paper.item_count, 0))
+    .join(Sitting, Sitting.id == Entry.sitting_id)
+    .join(Subject, Subject.id == Sitting.subject_id)
+    .join(Room, Room.id == Sitting.room_id)
+    .join(Seat, Seat.id == Entry.seat_id)
+    .outerjoin(Attempt, Attempt.entry_id == Entry.id)
+    .outerjoin(Paper, Paper.id == Attempt.paper_id)
+    .where(Entry.candidate_id == bindparam("candidate_id"))
+    .order_by(Sitting.planned_start_at, Sitting.id)
+)
+_NEWEST_MESSAGES = (
+    select(Message)
+    .where(
+        Message.sitting_id == bindparam("sitting_id"),
+        or_(Message.entry_id.is_(None), Message.entry_id == bindparam("entry_id")),
+    )
+    .order_by(Message.id.desc())
+    .limit(MESSAGES_SHOWN)
+)
+_WAITING_ELSEWHERE = (
+    select(Seat.number)
+    .select_from(CandidateLogin)
+    .outerjoin(Seat, Seat.id == CandidateLogin.seat_id)
+    .where(
+        CandidateLogin.candidate_id == bindparam("candidate_id"),
+        CandidateLogin.id > bindparam("login_id"),
+        CandidateLogin.ended_at.is_(None),
+        CandidateLogin.released_at.is_(None),
+    )
+    .order_by(CandidateLogin.id.desc())
+)
+
+
 def held_entries(db: Session, candidate_id: int) -> list[HeldEntry]:
     """List a candidate's entries in planned order."""
-    rows = db.execute(
-        select(Entry, Sitting, Subject, Room, Seat.number, Attempt, func.coalesce(Paper.item_count, 0))
-        .join(Sitting, Sitting.id == Entry.sitting_id)
-        .join(Subject, Subject.id == Sitting.subject_id)
-        .join(Room, Room.id == Sitting.room_id)
-        .join(Seat, Seat.id == Entry.seat_id)
-        .outerjoin(Attempt, Attempt.entry_id == Entry.id)
-        .outerjoin(Paper, Paper.id == Attempt.paper_id)
-        .where(Entry.candidate_id == candidate_id)
-        .order_by(Sitting.planned_start_at, Sitting.id)
-    )
+    rows = db.execute(_HELD_ENTRIES, {"candidate_id": candidate_id})
     return [HeldEntry(*row) for row in rows]
 
 
@@ -93,12 +118,7 @@ def entry_on_page(entries: Sequence[HeldEntry], *, logged_in_at: datetime, chose
 
 def messages_to(db: Session, entry: Entry) -> list[Message]:
     """List what the staff have sent to this entry or to its whole sitting, oldest first."""
-    newest = db.scalars(
-        select(Message)
-        .where(Message.sitting_id == entry.sitting_id, or_(Message.entry_id.is_(None), Message.entry_id == entry.id))
-        .order_by(Message.id.desc())
-        .limit(MESSAGES_SHOWN)
-    )
+    newest = db.scalars(_NEWEST_MESSAGES, {"sitting_id": entry.sitting_id, "entry_id": entry.id})
     return list(reversed(newest.all()))
 
 
@@ -107,18 +127,7 @@ def waiting_elsewhere(db: Session, login: CandidateLogin) -> str | None:
 
     '' for a PC that was given no seat; None when there is nobody.
     """
-    found = db.execute(
-        select(Seat.number)
-        .select_from(CandidateLogin)
-        .outerjoin(Seat, Seat.id == CandidateLogin.seat_id)
-        .where(
-            CandidateLogin.candidate_id == login.candidate_id,
-            CandidateLogin.id > login.id,
-            CandidateLogin.ended_at.is_(None),
-            CandidateLogin.released_at.is_(None),
-        )
-        .order_by(CandidateLogin.id.desc())
-    ).first()
+    found = db.execute(_WAITING_ELSEWHERE, {"candidate_id": login.candidate_id, "login_id": login.id}).first()
     return None if found is None else found[0] or ""
 
 

@@ -1,19 +1,16 @@
-"""The rows that a save touches, in the database driver's own words.
-
-Every save goes through here, and at some thousand a second most of the time would go into building and compiling
-statements that never change. So these few are written once and given to the driver; all else is SQLAlchemy's.
-"""
+"""The rows that a save touches, in the database driver's own words: every save goes through here."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
-from sqlalchemy import Column, Connection, Dialect, Table
+from sqlalchemy import Dialect
 from sqlalchemy.orm import Session
 
-from station.store.models import Attempt, Base, CurrentAnswer, Revision, from_milliseconds, milliseconds
+from station.store.driver_rows import DriverRows
+from station.store.models import Attempt, CurrentAnswer, Revision, from_milliseconds, milliseconds
 
 _READ_AT_ONCE = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
@@ -73,13 +70,11 @@ class ChangedAttempt(NamedTuple):
     id: int
 
 
-class SaveRows:
-    """Reads and writes of the save path for one kind of database; driver errors come as SQLAlchemy's."""
+class SaveRows(DriverRows):
+    """Reads and writes of the save path for one kind of database."""
 
     def __init__(self, dialect: Dialect) -> None:
-        assert dialect.dbapi is not None
-        self._dialect, self._error = dialect, dialect.dbapi.Error
-        self._mark = "?" if dialect.paramstyle == "qmark" else "%s"
+        super().__init__(dialect)
         self._head_sql: dict[int, str] = {}
         self._revision_sql = self._insert(Revision, RevisionRow._fields)
         self._new_answer_sql = self._insert(CurrentAnswer, AnswerRow._fields)
@@ -115,62 +110,11 @@ class SaveRows:
         ]
         self._run(db, self._attempt_sql, kept)
 
-    def _run(self, db: Session, sql: str, rows: Sequence[Sequence[Any]]) -> None:
-        if not rows:
-            return
-        connection, cursor = _driver(db)
-        try:
-            if len(rows) == 1:
-                cursor.execute(sql, rows[0])
-            else:
-                cursor.executemany(sql, rows)
-        except self._error as error:
-            _refuse(connection, error, sql, cursor)
-        finally:
-            cursor.close()
-
-    def _fetch(self, db: Session, sql: str, values: Sequence[Any]) -> list[Any]:
-        connection, cursor = _driver(db)
-        try:
-            cursor.execute(sql, values)
-            return list(cursor.fetchall())
-        except self._error as error:
-            _refuse(connection, error, sql, cursor)
-        finally:
-            cursor.close()
-
     def _select(self, size: int) -> str:
         """Write the reading of attempts, locked as `store.locking` does."""
         if size not in self._head_sql:
-            columns = ", ".join(self._name(Attempt, column) for column in _ATTEMPT_COLUMNS)
-            hint = " WITH (UPDLOCK, ROWLOCK)" if self._dialect.name == "mssql" else ""
-            locked = " FOR NO KEY UPDATE" if self._dialect.name == "postgresql" else ""
-            marks = ", ".join([self._mark] * size)
-            key = self._name(Attempt, "id")
-            table = self._table(Attempt)
-            self._head_sql[size] = (
-                f"SELECT {columns} FROM {table}{hint} WHERE {key} IN ({marks}) ORDER BY {key}{locked}"
-            )
+            self._head_sql[size] = self._locked(Attempt, _ATTEMPT_COLUMNS, size)
         return self._head_sql[size]
-
-    def _insert(self, model: type[Base], fields: Sequence[str]) -> str:
-        columns = ", ".join(self._name(model, field) for field in fields)
-        return f"INSERT INTO {self._table(model)} ({columns}) VALUES ({', '.join([self._mark] * len(fields))})"
-
-    def _update(self, model: type[Base], fields: Sequence[str], keys: Sequence[str]) -> str:
-        values = ", ".join(f"{self._name(model, field)}={self._mark}" for field in fields)
-        found = " AND ".join(f"{self._name(model, key)}={self._mark}" for key in keys)
-        return f"UPDATE {self._table(model)} SET {values} WHERE {found}"
-
-    def _name(self, model: type[Base], field: str) -> str:
-        column = model.__table__.columns[field]
-        assert isinstance(column, Column)
-        return self._dialect.identifier_preparer.format_column(column)
-
-    def _table(self, model: type[Base]) -> str:
-        table = model.__table__
-        assert isinstance(table, Table)
-        return self._dialect.identifier_preparer.format_table(table)
 
 
 _ATTEMPT_COLUMNS = (
@@ -201,13 +145,3 @@ def _attempt_row(row: Sequence[Any]) -> AttemptRow:
         None if saved_at is None else from_milliseconds(saved_at),
         None if ended_at is None else from_milliseconds(ended_at),
     )
-
-
-def _driver(db: Session) -> tuple[Connection, Any]:
-    connection = db.connection()
-    return connection, connection.connection.cursor()
-
-
-def _refuse(connection: Connection, error: Exception, sql: str, cursor: Any) -> NoReturn:
-    """Raise a driver's error as SQLAlchemy would have, whose listeners hear of it (Store: I/O errors)."""
-    connection._handle_dbapi_exception(error, sql, None, cursor, None)

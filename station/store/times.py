@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from math import ceil
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
@@ -46,23 +45,26 @@ def times_of(db: Session, attempt: Attempt) -> Times:
     )
 
 
-def stood_still(db: Session, sitting_id: int, *, since: datetime) -> int:
-    """Say for how many begun seconds the whole sitting has stood still since a moment: outages, suspensions.
-
-    So does the stretch of which a restored store knows nothing count: who entered in it has to enter once more.
-    """
-    closed = db.scalars(
-        select(Interruption).where(
+def closed_stretches(db: Session, sitting_id: int) -> list[tuple[datetime, datetime]]:
+    """List when the whole sitting stood still and goes on again: outages, suspensions."""
+    closed = db.execute(
+        select(Interruption.began_at, Interruption.ended_at).where(
             Interruption.sitting_id == sitting_id,
             Interruption.attempt_id.is_(None),
             Interruption.ended_at.is_not(None),
         )
     )
-    spans = [(one.began_at, one.ended_at) for one in closed if one.ended_at]
-    life = db.get(StationLife, 1)
-    if life is not None and life.restored_from is not None and life.restored_to is not None:
-        spans.append((life.restored_from, life.restored_to))
-    return ceil(interrupted_s(spans, since=since))
+    return [(began_at, ended_at) for began_at, ended_at in closed if ended_at is not None]
+
+
+def unknown_stretches(db: Session) -> list[tuple[datetime, datetime]]:
+    """Give the stretch of which a restored store knows nothing: who entered in it has to enter once more."""
+    life = db.execute(
+        select(StationLife.restored_from, StationLife.restored_to).where(StationLife.id == 1)
+    ).one_or_none()
+    if life is None or life.restored_from is None or life.restored_to is None:
+        return []
+    return [(life.restored_from, life.restored_to)]
 
 
 def move_deadline(db: Session, attempt: Attempt) -> None:

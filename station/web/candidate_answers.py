@@ -62,16 +62,19 @@ def _add_places(app: Flask, edge: Edge) -> None:
     def issue_place(db: Session, login: CandidateLogin, at: datetime) -> Response:
         attempt, entry = answering.attempt_of(db, number_field(json_body(), "attempt_id"), login.candidate_id)
         _check_open(db, login, attempt, entry)
-        highest = answering.highest_saves(db, attempt.id)
+        is_first = not attempt.place  # nothing can have been saved from anywhere
+        highest = {} if is_first else answering.highest_saves(db, attempt.id)
         place = answering.issue_place(db, attempt, login, at=at)
-        silence = edge.silence_before(login.candidate_id, at)
-        seat_swap.note_return(db, attempt, place, login, silence=silence, zone=edge.zone, at=at)
-        answers = answering.current_answers(db, attempt.id)
+        if not is_first:
+            silence = edge.silence_before(login.candidate_id, at)
+            seat_swap.note_return(db, attempt, place, login, silence=silence, zone=edge.zone, at=at)
+        answers = {} if is_first else answering.current_answers(db, attempt.id)
+        held = {place.id: 0} if is_first else held_saves(db, attempt.id)
         return json_response(
             {
                 "place": place.id,
                 "highest": {str(one): sequence for one, sequence in highest.items()},
-                "held": {str(one): saves for one, saves in held_saves(db, attempt.id).items()},
+                "held": {str(one): saves for one, saves in held.items()},
                 "answers": {item_id: json.loads(text) for item_id, text in answers.items()},
                 "uploads": {upload.sha256: moment_text(upload.uploaded_at) for upload in _uploads_of(db, attempt.id)},
                 "view": json.loads(attempt.view),

@@ -7,11 +7,13 @@ import json
 import threading
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from station.domain.paper import Paper, parse_paper
 from station.store import models
+
+_HASH_OF_PAPER = select(models.Paper.sha256).where(models.Paper.id == bindparam("paper_id"))
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class PaperShelf:
 
     def take(self, db: Session, paper_id: int) -> ShelvedPaper:
         """Give a paper, from memory if it is there."""
-        sha256 = db.execute(select(models.Paper.sha256).where(models.Paper.id == paper_id)).scalar_one()
+        sha256 = db.execute(_HASH_OF_PAPER, {"paper_id": paper_id}).scalar_one()
         known = self._papers.get(paper_id)
         if known is not None and known[0] == sha256:
             return known[1]
