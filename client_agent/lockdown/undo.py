@@ -79,7 +79,7 @@ class UndoFile:
         try:
             for path in (self.path, self._temporary()):
                 with contextlib.suppress(FileNotFoundError):
-                    path.unlink()
+                    os.unlink(str(path))
             _flush_folder(self.path.parent)
         except OSError as failure:
             raise self._not_written(failure) from None
