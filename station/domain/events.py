@@ -345,13 +345,12 @@ _event(
     "The upload needs attention: {reason}",
     Weight.ALARM,
 )
-_event("room_check_asked", "staff", "检查考场：{count} 台考试机", "Room check asked of {count} PCs", Weight.QUIET)
 _event(
     "readiness_worsened",
     "station",
     "{machine_zh}检查未通过：{faults_zh}",
     "{machine_en} fails the room check: {faults_en}",
-    Weight.ALARM,
+    Weight.QUIET,
 )
 _event("readiness_restored", "station", "{machine_zh}检查通过", "{machine_en} passes the room check", Weight.QUIET)
 _event(
@@ -387,3 +386,74 @@ _event(
     "Change after the sealing of {room} accepted ({machine_en} {differences_en}): {reason}",
 )
 _event("room_unsealed", "staff", "{room} 解除封场：{reason}", "{room} unsealed: {reason}", Weight.ALARM)
+_event("pairing_opened", "staff", "开放{room}考试机登记", "PCs of {room} may register")
+_event("pairing_closed", "staff", "关闭{room}考试机登记", "PCs of {room} may register no more")
+_event(
+    "device_registered",
+    "staff",
+    "考试机 {name} 登记（考位 {seat}，地址 {address}）",
+    "PC {name} registered (seat {seat}, address {address})",
+)
+_event("device_seated", "staff", "考试机 {name} 在本机登记为考位 {seat}", "PC {name} took seat {seat}")
+_event("device_given_seat", "staff", "指定考试机 {name} 为考位 {seat}", "PC {name} given seat {seat}")
+_event("device_removed", "staff", "移除考试机 {name}（考位 {seat}）", "PC {name} taken away (seat {seat})")
+_event("devices_commanded", "staff", "{act_zh}：考位 {seats}（{text}）", "{act_en}: seats {seats} ({text})")
+_event("command_withdrawn", "staff", "撤回“{act_zh}”：考位 {seat}", "Withdrawn: {act_en}, seat {seat}")
+_event(
+    "command_failed",
+    "station",
+    "考位 {seat} 未能{act_zh}：{text}",
+    "Seat {seat} could not {act_en}: {text}",
+    Weight.ALARM,
+)
+_event("screens_locked", "staff", "锁定屏幕：考位 {seats}，提示“{text}”", "Screens locked: seats {seats}, saying: {text}")
+_event("screens_released", "staff", "恢复屏幕：考位 {seats}", "Screens released: seats {seats}")
+_event("picture_came", "station", "收到考位 {seat} 的屏幕画面（{size_kb} KB）", "Picture of seat {seat} came ({size_kb} KB)")
+_event(
+    "device_freed",
+    "staff",
+    "解除考位 {seat} 考试机 {name} 的锁定：{reason}",
+    "PC {name} at seat {seat} unlocked: {reason}",
+    Weight.ALARM,
+)
+_event("device_held", "staff", "重新锁定考位 {seat} 考试机 {name}", "PC {name} at seat {seat} locked again")
+_event(
+    "unlock_code_shown",
+    "staff",
+    "查看考位 {seat} 考试机 {name} 的解锁码：{reason}",
+    "Unlock code of PC {name} at seat {seat} shown: {reason}",
+    Weight.ALARM,
+)
+_event(
+    "unlock_sheet_printed",
+    "staff",
+    "打印{room}解锁码密封单（{count} 台）",
+    "Sealed sheet of unlock codes of {room} printed ({count} PCs)",
+    Weight.ALARM,
+)
+_event(
+    "unlocked_by_code",
+    "candidate",
+    "考位 {seat} 考试机 {name} 已用解锁码 {code} 解除锁定",
+    "PC {name} at seat {seat} was unlocked by code {code}",
+    Weight.ALARM,
+)
+_event(
+    "device_troubled",
+    "station",
+    "考位 {seat} 考试机报告：{text_zh}",
+    "PC of seat {seat} reports: {text_en}",
+    Weight.ALARM,
+)
+_event(
+    "candidate_let_back",
+    "station",
+    "考位 {seat} 考试机重启，{name} 免口令回到作答",
+    "PC of seat {seat} came back: {name} goes on without a password",
+)
+_event(
+    "accessibility_set",
+    "staff",
+    "{name} 的无障碍设置：{aids_zh}（{reason}）",
+    "Accessibility for {name}: {aids_en} ({reason})",
+)

@@ -219,11 +219,6 @@ def faults_of(text: str) -> tuple[Finding, ...]:
     return parse_findings(json.loads(text))
 
 
-def note_asked(db: Session, *, count: int, by: int, at: datetime) -> None:
-    """Put into the journal that staff asked so many PCs to check themselves."""
-    journal.append(db, "room_check_asked", at=at, by=by, count=count)
-
-
 def _pc(reading: PcReading, *, heard: Collection[int], digest: str, at: datetime) -> Pc:
     asked = reading.asked_at
     is_checking = (
