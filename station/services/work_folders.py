@@ -26,6 +26,7 @@ from station.domain.attempt import (
     first_broken_link,
     link_hash,
 )
+from station.domain.sitting import SittingState
 from station.domain.work_folder import WorkCause, WorkLink
 from station.errors import Missing, Refused, problem
 from station.services import journal
@@ -34,7 +35,10 @@ from station.store.models import (
     Attempt,
     Candidate,
     Entry,
+    PackageState,
+    ResultPackage,
     Seat,
+    Sitting,
     Upload,
     WorkContent,
     WorkFolder,
@@ -106,16 +110,24 @@ def open_folder(db: Session, attempt: Attempt, *, device_id: int | None, at: dat
     return folder
 
 
-def expect_content(db: Session, attempt: Attempt, sha256: str, *, size: int, at: datetime) -> WorkContent:
-    """Note a content that is to come, before its first piece."""
-    lock_attempts(db, [attempt])
-    content = db.get(WorkContent, (attempt.id, sha256))
+def expect_content(db: Session, attempt_id: int, sha256: str, *, size: int, is_here: bool, at: datetime) -> None:
+    """Note a content that is to come, before its first piece; one that the disk has lost is to come anew.
+
+    An empty one is complete at once, as no piece of it comes.
+    """
+    lock_attempts(db, [db.get_one(Attempt, attempt_id)])
+    content = db.get(WorkContent, (attempt_id, sha256))
     if content is None:
-        content = WorkContent(attempt_id=attempt.id, sha256=sha256, size=size, began_at=at)
+        content = WorkContent(attempt_id=attempt_id, sha256=sha256, began_at=at)
         db.add(content)
-    elif content.completed_at is None:
-        content.size = size
-    return content
+    elif content.completed_at is not None and is_here:  # it came over another PC meanwhile
+        return
+    content.size, content.completed_at = size, None if size else at
+
+
+def content_of(db: Session, attempt_id: int, sha256: str) -> WorkContent | None:
+    """Find a content that was told."""
+    return db.get(WorkContent, (attempt_id, sha256))
 
 
 def note_complete(db: Session, attempt_id: int, sha256: str, *, at: datetime) -> None:
@@ -217,6 +229,24 @@ def newest_versions(db: Session, attempt_id: int) -> list[WorkVersion]:
             .order_by(WorkVersion.path)
         )
     )
+
+
+def may_be_emptied(db: Session, attempt: Attempt, entry: Entry) -> bool:
+    """Say whether the PC may forget the folder: all of it is here, delivered, and every receipt has come (§8)."""
+    folder = db.get(WorkFolder, attempt.id)
+    if folder is None or folder.settled_at is None:
+        return False
+    if db.get_one(Sitting, entry.sitting_id).state != SittingState.DELIVERED:
+        return False
+    packages = db.scalars(select(ResultPackage).where(ResultPackage.sitting_id == entry.sitting_id)).all()
+    in_packages = max((one.work_versions for one in packages), default=0)
+    made = db.scalar(
+        select(func.sum(WorkFolder.version_count))
+        .join(Attempt, Attempt.id == WorkFolder.attempt_id)
+        .join(Entry, Entry.id == Attempt.entry_id)
+        .where(Entry.sitting_id == entry.sitting_id)
+    )
+    return all(one.state == PackageState.CONFIRMED for one in packages) and in_packages >= (made or 0)
 
 
 def is_of_folder(db: Session, attempt_id: int, sha256: str) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,6 +21,7 @@ from station.store.candidate_queries import (
 )
 from station.store.models import Attempt, Candidate, CandidateLogin, Seat, StationLife
 from station.web.edge import Edge
+from station.web.entry_key import entry_key
 from station.web.guards import moment_text
 
 
@@ -117,7 +116,7 @@ def _entry(held: HeldEntry, edge: Edge) -> dict[str, Any]:
     """Describe the entry. `key` marks on the PC whose answers lie there; it outlives a restore, as entries do."""
     return {
         "id": held.entry.id,
-        "key": hmac.new(edge.secret, f"answers {held.entry.id}".encode(), hashlib.sha256).hexdigest()[:20],
+        "key": entry_key(edge.secret, held.entry.id),
         "seat": held.seat_number,
         "subject": held.subject.name,
         "certificate": held.subject.certificate_name,
