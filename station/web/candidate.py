@@ -19,6 +19,8 @@ from station.services import admission, answering
 from station.store.candidate_queries import entry_on_page, held_entries
 from station.store.files import path_of
 from station.store.models import Asset, Candidate, CandidateLogin, Entry, Seat
+from station.web.agent_checks import add_check_routes
+from station.web.agent_folders import add_folder_routes
 from station.web.bodies import SAVES_BYTES
 from station.web.candidate_answers import add_answering_routes
 from station.web.candidate_state import page_state
@@ -73,6 +75,8 @@ def create_candidate_app(edge: Edge) -> Flask:
     _add_state(app, edge)
     add_answering_routes(app, edge, shelf=shelf, gate=gate)
     edge.uploads.mkdir(parents=True, exist_ok=True)
+    add_folder_routes(app, edge)
+    add_check_routes(app, edge)
     remove_leftovers(edge.uploads, at=edge.clock.now())
     return app
 
