@@ -93,13 +93,14 @@ class Event(ctypes.Union):
 class Screen:
     """One connection to the X server; use it from one thread. Ends with `close` or the `with` block."""
 
-    def __init__(self) -> None:
-        self.x = _library("X11", "libX11.so.6")
+    def __init__(self, name: str = "") -> None:
+        """Connect to a named X server; without a name to that of `DISPLAY`."""
+        self.x = open_library("X11", "libX11.so.6")
         _describe(self.x)
         self.x.XSetErrorHandler(_pass_over_errors)
-        self.display = self.x.XOpenDisplay(None)
+        self.display = self.x.XOpenDisplay(name.encode("ascii") or None)
         if not self.display:
-            raise AgentError(NO_SCREEN, reason="DISPLAY")
+            raise AgentError(NO_SCREEN, reason=name or "DISPLAY")
         self.root = self.x.XDefaultRootWindow(self.display)
 
     def __enter__(self) -> Screen:
@@ -160,8 +161,8 @@ class Screen:
 
     def windows_of(self, pid: int) -> list[int]:
         """List the windows that a process showed to the window manager."""
-        windows = self._property(self.root, "_NET_CLIENT_LIST")
-        return [window for window in windows if self._property(window, "_NET_WM_PID") == [pid]]
+        windows = self.numbers(self.root, "_NET_CLIENT_LIST")
+        return [window for window in windows if self.numbers(window, "_NET_WM_PID") == [pid]]
 
     def activate(self, window: int) -> None:
         """Ask the window manager to put a window before all others."""
@@ -175,7 +176,8 @@ class Screen:
         self.x.XRaiseWindow(self.display, window)
         self.x.XSync(self.display, 0)
 
-    def _property(self, window: int, name: str) -> list[int]:
+    def numbers(self, window: int, name: str) -> list[int]:
+        """Read a window's property of 32-bit values; none is an empty list."""
         kind, size, count, after = c_ulong(), c_int(), c_ulong(), c_ulong()
         content = POINTER(c_ubyte)()
         atom = self.x.XInternAtom(self.display, name.encode("ascii"), 0)
@@ -200,7 +202,7 @@ class Waking:
 
     def __init__(self) -> None:
         self._screen = Screen()
-        saver = _library("Xss", "libXss.so.1")
+        saver = open_library("Xss", "libXss.so.1")
         saver.XScreenSaverSuspend.argtypes = [c_void_p, c_int]
         saver.XScreenSaverSuspend(self._screen.display, 1)
         self._screen.x.XSync(self._screen.display, 0)
@@ -209,7 +211,7 @@ class Waking:
         self._screen.close()
 
 
-def _library(name: str, file: str) -> Any:
+def open_library(name: str, file: str) -> Any:
     try:
         return ctypes.CDLL(file)
     except OSError:
