@@ -47,6 +47,7 @@ from station.web.papers import PaperShelf
 from station.web.save_gate import SaveGate
 from station.web.throttle import LoginThrottle
 from station.web.uploads import remove_leftovers
+from station.web.work_pages import add_work_routes
 
 OTHER_ORIGIN = problem(
     "other_origin",
@@ -76,6 +77,7 @@ def create_candidate_app(edge: Edge) -> Flask:
     add_answering_routes(app, edge, shelf=shelf, gate=gate)
     edge.uploads.mkdir(parents=True, exist_ok=True)
     add_folder_routes(app, edge)
+    add_work_routes(app, edge)
     add_check_routes(app, edge)
     remove_leftovers(edge.uploads, at=edge.clock.now())
     return app

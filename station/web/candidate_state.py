@@ -23,6 +23,7 @@ from station.store.models import Attempt, Candidate, CandidateLogin, Seat, Stati
 from station.web.edge import Edge
 from station.web.entry_key import entry_key
 from station.web.guards import moment_text
+from station.web.work_state import work_facts
 
 
 def page_state(
@@ -47,6 +48,7 @@ def page_state(
         "entry": None,
         "sitting": None,
         "attempt": None,
+        "work": None,
         "messages": [],
         "tried_at": None,
         "choices": [_choice(one) for one in entries if one.may_be_chosen],
@@ -64,6 +66,7 @@ def page_state(
     state["entry"] = _entry(held, edge)
     state["sitting"] = _sitting(held, with_rules=view in {"confirm", "waiting"})
     state["attempt"] = _attempt(db, held, edge, at=at)
+    state["work"] = work_facts(db, edge, held.attempt, at=at) if held.attempt is not None else None
     state["tried_at"] = waiting_elsewhere(db, login)
     state["messages"] = [
         {"id": message.id, "text": message.text, "sent_at": moment_text(message.sent_at)}
