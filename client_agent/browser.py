@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import threading
 from pathlib import Path
-from typing import Callable
+from typing import Callable, Iterator
 
 import psutil
 
@@ -37,6 +37,7 @@ LONGEST_PAUSE_S = 10.0
 PATIENCE_S = 5.0
 LOOK_S = 0.2
 SAME_PROCESS_WITHIN_S = 10.0
+CLAIM = "running.json"
 # As few ways out of the page as switches allow; this is no lockdown. Policies and key hooks come with it.
 SWITCHES = (
     "--kiosk",
@@ -86,7 +87,6 @@ class KioskRun:
         self._page = page
         self._folder = state_folder
         self.profile = state_folder / "profile"
-        self._lock = state_folder / "running.json"
 
     def keep_open(self, say: Callable[[str, str], None], ending: threading.Event) -> None:
         """Open the browser, and open it again whenever it ends, until `ending` is set.
@@ -94,13 +94,10 @@ class KioskRun:
         Afterwards no browser of this run is left and the profile is removed. An exception leaves the profile
         for the next run. Refuses if another agent holds the state folder.
         """
-        self._claim()
-        try:
+        with claimed(self._folder):
             self._open_again_and_again(say, ending)
             shutil.rmtree(self.profile, ignore_errors=True)
             say("浏览器已关闭，考试页面已退出。", "The browser is closed and the page left.")
-        finally:
-            self._lock.unlink()
 
     def _open_again_and_again(self, say: Callable[[str, str], None], ending: threading.Event) -> None:
         if self.profile.exists():
@@ -128,26 +125,34 @@ class KioskRun:
             while process.poll() is None and not ending.wait(LOOK_S):
                 pass
         finally:
-            _end_with_children(process.pid)
+            end_with_children(process.pid)
         return process.wait()
 
-    def _claim(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        holder = _read_holder(self._lock)
-        if holder is not None:
-            raise AgentError(ALREADY_RUNNING, pid=holder)
-        me = psutil.Process()
-        self._lock.write_text(json.dumps({"pid": me.pid, "started": me.create_time()}), encoding="utf-8")
+
+@contextlib.contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Hold a state folder for this process; refuses if another agent that lives holds it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = folder / CLAIM
+    holder = holder_of(folder)
+    if holder is not None:
+        raise AgentError(ALREADY_RUNNING, pid=holder)
+    me = psutil.Process()
+    lock.write_text(json.dumps({"pid": me.pid, "started": me.create_time()}), encoding="utf-8")
+    try:
+        yield
+    finally:
+        lock.unlink()
 
 
-def _read_holder(lock: Path) -> int | None:
-    """Give the process that holds the lock, None if there is none alive.
+def holder_of(folder: Path) -> int | None:
+    """Give the process of the agent that holds a state folder, None if there is none alive.
 
     The start time tells a live holder from another process that was given a dead one's number. It is
     compared roughly: on Linux it is worked out from the clock, which may have been set since.
     """
     try:
-        claim = json.loads(lock.read_text(encoding="utf-8"))
+        claim = json.loads((folder / CLAIM).read_text(encoding="utf-8"))
         process = psutil.Process(int(claim["pid"]))
         apart_s = abs(process.create_time() - float(claim["started"]))
         return process.pid if apart_s < SAME_PROCESS_WITHIN_S else None
@@ -155,7 +160,7 @@ def _read_holder(lock: Path) -> int | None:
         return None
 
 
-def _end_with_children(pid: int) -> None:
+def end_with_children(pid: int) -> None:
     """End a browser and the processes it started: politely, then for good."""
     try:
         parent = psutil.Process(pid)
