@@ -87,7 +87,10 @@ class SubjectPlan:
 
 @dataclass(frozen=True)
 class CertificatePlan:
-    """One certificate at one level. `word` is what it calls a test: 考试 or 考核; `requirements` of the machines."""
+    """One certificate at one level. `word` is what it calls a test: 考试 or 考核; `requirements` of the machines.
+
+    `technician_word`: what its forms call the site's technician (考点技术人员, 系统管理员).
+    """
 
     code: str
     name: str
@@ -97,6 +100,7 @@ class CertificatePlan:
     policy: Policy
     subjects: tuple[SubjectPlan, ...]
     requirements: Requirements = field(default_factory=Requirements, compare=False)
+    technician_word: str = "考点技术人员"
 
     def subject(self, name: str) -> SubjectPlan:
         """Find a subject by code, name or a usual synonym (理论考试, 实操考核, 机考+实操); unknown is Missing.
@@ -173,6 +177,7 @@ def _certificate(node: Node) -> CertificatePlan:
         policy=_policy(node.node("policy")),
         subjects=subjects,
         requirements=parse_requirements(node.node("requirements") if node.has("requirements") else None),
+        technician_word=node.text("technician_word", "考点技术人员", maximum=16),
     )
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from station.domain.checks import MachineRole
-from station.domain.plan import parse_plan
+from station.domain.plan import CertificatePlan, parse_plan
 from station.domain.readiness import (
     Finding,
     FindingState,
@@ -31,7 +31,7 @@ from station.domain.requirements import Item, Requirements, digest_of, room_requ
 from station.domain.room_seal import freeze
 from station.errors import Missing, problem
 from station.services import journal
-from station.store.models import ReadinessReport, Room, Sitting
+from station.store.models import Device, ReadinessReport, Room, Seat, Sitting
 from station.store.room_reading import MachineReading, PcReading, plans_of_room, read_machines, read_pcs
 
 NO_SUCH_ROOM = problem("room_not_here", "本考站没有这个考场。", "This station has no such room.")
@@ -146,11 +146,23 @@ def room_of(db: Session, room_id: int) -> Room:
     return room
 
 
+def devices_in(db: Session, room_id: int) -> list[int]:
+    """List the PCs with an agent that stand in a room."""
+    stands = select(Device.id).join(Seat, Seat.id == Device.seat_id)
+    return list(db.scalars(stands.where(Seat.room_id == room_id, Device.ended_at.is_(None))))
+
+
 def requirements_in(db: Session, room_id: int | None) -> Requirements:
     """Merge what the certificates in a room want; None: in all rooms of the station (server, invigilator PC)."""
     rooms = [room_id] if room_id is not None else list(db.scalars(select(Sitting.room_id).distinct()))
     wanted = {(plan.id, plan.document, code, level) for one in rooms for plan, code, level in plans_of_room(db, one)}
     return _merged(tuple((document, code, level) for _, document, code, level in sorted(wanted)))
+
+
+def certificates_in(db: Session, room_ids: Sequence[int]) -> list[CertificatePlan]:
+    """List the certificates that are held in rooms, as their plans name them."""
+    found = {(plan.document, code, level) for one in room_ids for plan, code, level in plans_of_room(db, one)}
+    return [parse_plan(json.loads(document)).certificate(code, level) for document, code, level in sorted(found)]
 
 
 def items_for(db: Session, machine: Machine) -> tuple[Item, ...]:
