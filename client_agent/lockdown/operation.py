@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Dict, Mapping, Protocol, Tuple
 
-from client_agent.errors import Problem, problem
+from client_agent.errors import AgentError, Problem, problem
 from client_agent.lockdown.profile import LockProfile
 
 # JSON values by name: what stood on the PC before. Kept in the undo file, so it must survive json.dumps.
@@ -92,10 +92,16 @@ class Operation(Protocol):
         ...
 
 
-def describe_failure(operation: Operation, reason: object) -> NotHeld:
-    """Say that an operation does not hold for a reason that its own words do not cover."""
+def describe_failure(operation: Operation, reason: object, reason_en: object = None) -> NotHeld:
+    """Say that an operation does not hold: by a refusal, an exception, or a Chinese and an English reason."""
     zh, en = operation.title
-    return not_held(LOCK_NOT_HELD, zh=zh, en=en, reason=_one_line(reason))
+    if isinstance(reason, AgentError):
+        said, said_en = reason.sentence("zh"), reason.sentence("en")
+    else:
+        said = _one_line(reason)
+        said_en = said if reason_en is None else _one_line(reason_en)
+    in_chinese = LOCK_NOT_HELD.zh.format(zh=zh, reason=said)
+    return NotHeld(LOCK_NOT_HELD.code, in_chinese, LOCK_NOT_HELD.en.format(en=en, reason=said_en))
 
 
 def _one_line(reason: object) -> str:

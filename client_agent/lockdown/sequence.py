@@ -21,12 +21,12 @@ from client_agent.lockdown.undo import Entry, UndoFile
 LOCK_REFUSED = problem(
     "lock_refused",
     "无法锁定本机：{zh}（{reason}）。本机已恢复原状。",
-    "This PC cannot be locked: {en} ({reason}). It is as it was before.",
+    "This PC cannot be locked: {en} ({reason_en}). It is as it was before.",
 )
 LOCK_HALF_REVERTED = problem(
     "lock_half_reverted",
     "无法锁定本机：{zh}（{reason}）。尚未恢复：{left_zh}；程序会继续尝试恢复。",
-    "This PC cannot be locked: {en} ({reason}). Not put back yet: {left_en}; it is tried again.",
+    "This PC cannot be locked: {en} ({reason_en}). Not put back yet: {left_en}; it is tried again.",
 )
 NOT_PUT_BACK = problem(
     "not_put_back",
@@ -91,7 +91,7 @@ class Lockdown:
                 except AgentError as refusal:
                     # Without a way back this operation changed nothing.
                     if is_fresh:
-                        self._give_up(operation, refusal.sentence("zh"), refusal)
+                        self._give_up(operation, _as_not_held(refusal), refusal)
                     failure = _as_not_held(refusal)
                 if failure is not None and operation.needed and is_fresh:
                     self._give_up(operation, failure, None)
@@ -162,19 +162,24 @@ class Lockdown:
         unwanted = [e for e in entries if e.operation in known and not known[e.operation].wanted(profile)]
         return list(self._revert(unwanted).left)
 
-    def _give_up(self, operation: Operation, reason: object, cause: AgentError | None) -> None:
+    def _give_up(self, operation: Operation, reason: NotHeld, cause: AgentError | None) -> None:
         zh, en = operation.title
-        words = reason.zh if isinstance(reason, NotHeld) else reason
         back = self._revert(self._undo.entries())
         self._profile = None
         if back.left:
             left_zh, left_en = "；".join(one.zh for one in back.left), "; ".join(one.en for one in back.left)
             raise AgentError(
-                LOCK_HALF_REVERTED, zh=zh, en=en, reason=words, left_zh=left_zh, left_en=left_en
+                LOCK_HALF_REVERTED,
+                zh=zh,
+                en=en,
+                reason=reason.zh,
+                reason_en=reason.en,
+                left_zh=left_zh,
+                left_en=left_en,
             ) from cause
         if cause is not None:
             raise cause
-        raise AgentError(LOCK_REFUSED, zh=zh, en=en, reason=words)
+        raise AgentError(LOCK_REFUSED, zh=zh, en=en, reason=reason.zh, reason_en=reason.en)
 
     def _revert(self, entries: Sequence[Entry]) -> WayBack:
         """Revert entries, the last first, and strike each out of the file; what raises stays in it.
@@ -208,7 +213,9 @@ class Lockdown:
             operation.revert(entry.before)
         except Exception as failure:
             zh, en = operation.title
-            return not_held(NOT_PUT_BACK, zh=zh, en=en, reason=_words(failure))
+            reason_zh, reason_en = _words(failure)
+            return NotHeld(NOT_PUT_BACK.code, NOT_PUT_BACK.zh.format(zh=zh, reason=reason_zh),
+                           NOT_PUT_BACK.en.format(en=en, reason=reason_en))  # fmt: skip
         return None
 
 
@@ -216,7 +223,7 @@ def _make_hold(operation: Operation, profile: LockProfile) -> NotHeld | None:
     try:
         operation.perform(profile)
     except Exception as failure:
-        return describe_failure(operation, failure.sentence() if isinstance(failure, AgentError) else failure)
+        return describe_failure(operation, failure)
     return _ask(operation, profile)
 
 
@@ -232,6 +239,8 @@ def _as_not_held(refusal: AgentError) -> NotHeld:
     return NotHeld(refusal.code, refusal.sentence("zh"), refusal.sentence("en"))
 
 
-def _words(failure: Exception) -> str:
-    text = failure.sentence() if isinstance(failure, AgentError) else f"{type(failure).__name__}: {failure}"
-    return " ".join(text.split())[:300]
+def _words(failure: Exception) -> Tuple[str, str]:
+    if isinstance(failure, AgentError):
+        return failure.sentence("zh"), failure.sentence("en")
+    text = " ".join(f"{type(failure).__name__}: {failure}".split())[:300]
+    return text, text
