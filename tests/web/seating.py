@@ -40,6 +40,7 @@ from station.store.save_queue import SaveQueue
 from station.web.candidate import create_candidate_app
 from station.web.edge import Edge
 from station.web.identity import StationIdentity
+from tests.building import PLAN
 from tests.web.seated_paper import ASSETS, PAPER, PIXEL, Papers, keep_paper
 
 SECRET = b"a secret of this test room"
@@ -225,7 +226,8 @@ def build(folder: Path, *, seats: int = 3, papers: Papers | None = None, url: st
 
 def _sittings(db: Session, edge: Edge, papers: Papers) -> dict[str, int]:
     room = Room(name="第一考场", site_name=edge.site_name)
-    plan = Plan(code="2026-4", title="2026年第4次考试", document="{}", imported_at=NOON)
+    document = json.dumps(PLAN | {"code": "2026-4"}, ensure_ascii=False)
+    plan = Plan(code="2026-4", title="2026年第4次考试", document=document, imported_at=NOON)
     db.add_all([room, plan])
     db.flush()
     sittings = {}
