@@ -396,6 +396,7 @@ _event(
 )
 _event("device_seated", "staff", "考试机 {name} 在本机登记为考位 {seat}", "PC {name} took seat {seat}")
 _event("device_given_seat", "staff", "指定考试机 {name} 为考位 {seat}", "PC {name} given seat {seat}")
+_event("device_updated", "station", "考试机 {name} 的程序已更新为 {version}", "Agent of PC {name} is now {version}")
 _event("device_removed", "staff", "移除考试机 {name}（考位 {seat}）", "PC {name} taken away (seat {seat})")
 _event("devices_commanded", "staff", "{act_zh}：考位 {seats}（{text}）", "{act_en}: seats {seats} ({text})")
 _event("command_withdrawn", "staff", "撤回“{act_zh}”：考位 {seat}", "Withdrawn: {act_en}, seat {seat}")
@@ -406,9 +407,9 @@ _event(
     "Seat {seat} could not {act_en}: {text}",
     Weight.ALARM,
 )
-_event("screens_locked", "staff", "锁定屏幕：考位 {seats}，提示“{text}”", "Screens locked: seats {seats}, saying: {text}")
+_event("screens_locked", "staff", "锁定屏幕：考位 {seats}，提示“{text}”", "Screens locked ({text}): seats {seats}")
 _event("screens_released", "staff", "恢复屏幕：考位 {seats}", "Screens released: seats {seats}")
-_event("picture_came", "station", "收到考位 {seat} 的屏幕画面（{size_kb} KB）", "Picture of seat {seat} came ({size_kb} KB)")
+_event("picture_came", "station", "收到考位 {seat} 的屏幕画面（{size_kb} KB）", "Picture of seat {seat} ({size_kb} KB)")
 _event(
     "device_freed",
     "staff",

@@ -42,7 +42,7 @@ def agent_only(edge: Edge, *, writes: bool = False) -> Callable[[View], View]:
 def agent_without_store(edge: Edge) -> Callable[[View], View]:
     """Guard for a registered PC that holds no session meanwhile: `view(device, at, …)`.
 
-    For beats and pieces of files; the device may be remembered, at most for `DeviceRoll.REFRESH_S`.
+    For beats and pieces of files; the device may be remembered, at most for `device_roll.REFRESH_S`.
     """
 
     def decorate(view: View) -> View:

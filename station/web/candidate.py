@@ -6,7 +6,7 @@ Answering itself (paper, saves, files, hand-in) is in `candidate_answers`.
 from __future__ import annotations
 
 import unicodedata
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,11 +19,14 @@ from station.services import admission, answering
 from station.store.candidate_queries import entry_on_page, held_entries
 from station.store.files import path_of
 from station.store.models import Asset, Candidate, CandidateLogin, Entry, Seat
+from station.web.agent import add_agent_routes
 from station.web.agent_checks import add_check_routes
+from station.web.agent_entrance import add_entrance_routes
 from station.web.agent_folders import add_folder_routes
 from station.web.bodies import SAVES_BYTES
 from station.web.candidate_answers import add_answering_routes
 from station.web.candidate_state import page_state
+from station.web.cookies import LOGIN_LASTS, WORKSTATION_LASTS, set_cookie
 from station.web.edge import Edge
 from station.web.guards import (
     CANDIDATE_COOKIE,
@@ -55,8 +58,6 @@ OTHER_ORIGIN = problem(
     "The request came from another page and was not accepted. Go back to the test page.",
 )
 
-LOGIN_LASTS = timedelta(hours=14)
-WORKSTATION_LASTS = timedelta(days=400)
 LARGEST_NUMBER = 2**53
 _HERE = Path(__file__).parent
 
@@ -76,6 +77,8 @@ def create_candidate_app(edge: Edge) -> Flask:
     _add_state(app, edge)
     add_answering_routes(app, edge, shelf=shelf, gate=gate)
     edge.uploads.mkdir(parents=True, exist_ok=True)
+    add_entrance_routes(app, edge)
+    add_agent_routes(app, edge)
     add_folder_routes(app, edge)
     add_work_routes(app, edge)
     add_check_routes(app, edge)
@@ -121,7 +124,7 @@ def _add_pages(app: Flask, edge: Edge) -> None:
         token, _ = admission.open_seat(db, seat_id, code=code, secret=edge.secret, address=_address(), at=at)
         seat = db.get_one(Seat, seat_id)
         response = Response(render_template("seat.html", seat=seat.number, is_spare=seat.is_spare, edge=edge))
-        _set_cookie(response, WORKSTATION_COOKIE, token, lasts=WORKSTATION_LASTS, edge=edge)
+        set_cookie(response, WORKSTATION_COOKIE, token, lasts=WORKSTATION_LASTS, edge=edge)
         return response
 
     @app.get("/api/clock")
@@ -170,7 +173,7 @@ def _add_login(app: Flask, edge: Edge, gate: SaveGate) -> None:
         if not logged_in.waits_for_release:
             edge.presence.mark(logged_in.candidate_id, at)
         response = json_response({"login_id": logged_in.login_id, "waits_for_release": logged_in.waits_for_release})
-        _set_cookie(response, CANDIDATE_COOKIE, logged_in.token, lasts=LOGIN_LASTS, edge=edge)
+        set_cookie(response, CANDIDATE_COOKIE, logged_in.token, lasts=LOGIN_LASTS, edge=edge)
         return response
 
     @app.post("/api/logout")
@@ -254,9 +257,3 @@ def _source(edge: Edge) -> str:
     with edge.store.reading() as db:
         workstation = admission.workstation_of(db, request.cookies.get(WORKSTATION_COOKIE, ""))
     return f"{_address()}#{workstation.id if workstation else ''}"
-
-
-def _set_cookie(response: Response, name: str, token: str, *, lasts: timedelta, edge: Edge) -> None:
-    response.set_cookie(
-        name, token, max_age=lasts, path="/", httponly=True, samesite="Strict", secure=edge.is_encrypted
-    )

@@ -41,7 +41,7 @@ from station.web.uploads import check_length, deliverable_of, received
 
 # The listener answers what is sent here in groups (station/listener.py).
 SAVES_PATH = "/api/saves"
-FILE_PATHS = ("/api/files", "/api/assets/", "/api/agent/folders/")
+FILE_PATHS = ("/api/files", "/api/assets/", "/api/agent/folders/", "/api/agent/pictures", "/api/agent/installer")
 VERSIONS_SHOWN = 40
 VERSIONS_APART = timedelta(minutes=1)
 _PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 # An agent beats each 1 to 1.5 s: one beat may get lost on the way.
 LOST_AFTER_S = 4.0
 # A PC on a bad cable is heard now and then; it is back when two beats came in a row.
 BACK_AFTER = 2
+# A complaint that comes and goes is told once.
+SAME_COMPLAINT_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class Heard:
     heard_s: float
     in_a_row: int = BACK_AFTER
     lost_since: datetime | None = None
+    complained: dict[str, float] = field(default_factory=dict)
 
 
 class DevicePresence:
@@ -103,6 +106,17 @@ class DevicePresence:
         if known is None or not self.is_lost(device_id):
             return None
         return known.lost_since or known.heard_at
+
+    def new_troubles(self, device_id: int, troubles: Sequence[Trouble]) -> list[Trouble]:
+        """Say which of a beat's complaints were not heard in the last minute."""
+        known, now_s = self._heard.get(device_id), self._now_s()
+        if known is None or not troubles:
+            return []
+        with self._lock:
+            long_ago = now_s - SAME_COMPLAINT_S
+            new = [one for one in troubles if known.complained.get(one.code, long_ago) <= long_ago]
+            known.complained.update({one.code: now_s for one in troubles})
+            return new
 
     def forget(self, device_id: int) -> None:
         """Forget a device that was taken away."""

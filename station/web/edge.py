@@ -53,7 +53,7 @@ class Edge:
     roll: DeviceRoll = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "roll", DeviceRoll(self.store))
+        object.__setattr__(self, "roll", DeviceRoll(self.store, self.clock.now))
         object.__setattr__(self, "disk", DiskWatch(self.store.folder, self.disk_limits))
 
     def silence_before(self, candidate_id: int, at: datetime) -> Silence | None:

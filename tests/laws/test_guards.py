@@ -8,8 +8,14 @@ import pytest
 from invigilator_console.app import create_staff_app
 from station.web.candidate import create_candidate_app
 
+# Of the agents' routes: hello and the installer tell nothing secret; to register, a technician has to have opened it
+# for a while; the one-time code in the address is itself the right to open the page.
 OPEN_TO_CANDIDATE_PCS = {
     "/",
+    "/agent/open/<code>",
+    "/api/agent/hello",
+    "/api/agent/installer",
+    "/api/agent/register",
     "/api/clock",
     "/api/login",
     "/seat/<int:seat_id>/<code>",
