@@ -1,0 +1,130 @@
+"""What the work folder needs of the file system beyond what is alike everywhere.
+
+`PlainFiles` is the POSIX way; Windows brings its own (`client_agent.windows.files`), chosen by the command line.
+A path is a string here: on Windows it carries a prefix that lifts the limit of 260 characters.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import threading
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, Protocol
+
+
+class Mark(NamedTuple):
+    """By what a changed file is known. None: not known (read back from the ledger), fits anything."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int | None = None
+    inode: int | None = None
+
+    def fits(self, other: Mark) -> bool:
+        """Say whether both can be the same content of the same file."""
+        return all(mine is None or its is None or mine == its for mine, its in zip(self, other))
+
+
+class FileHeld(OSError):
+    """Another program keeps this file to itself at the moment."""
+
+
+class Files(Protocol):
+    """How files of the candidate are looked at without ever standing in the way of the program that writes them."""
+
+    listing_may_lag: bool  # a listing may tell an old size of a file that is open
+
+    def reachable(self, folder: Path) -> str:
+        """Write a folder's path so that what lies deep in it can be reached, too."""
+        ...
+
+    def mark(self, status: os.stat_result) -> Mark: ...
+
+    def is_link(self, entry: os.DirEntry[str]) -> bool:
+        """Say whether an entry leads elsewhere (symbolic link, junction)."""
+        ...
+
+    def open(self, path: str) -> BinaryIO:
+        """Open for reading, sharing everything; follows no link. Raises FileHeld, else OSError."""
+        ...
+
+    def is_held(self, path: str) -> bool:
+        """Say whether another program has this file open."""
+        ...
+
+    def fit_name(self, name: str) -> str:
+        """Shorten a name to what this file system can hold."""
+        ...
+
+    def hide(self, folder: str) -> None:
+        """Keep a folder out of the way of people; no promise."""
+        ...
+
+    def step_back(self) -> None:
+        """Let the calling thread give way to the programs of the candidate."""
+        ...
+
+
+class PlainFiles:
+    """POSIX file systems."""
+
+    listing_may_lag = False
+    longest_name_bytes = 255
+
+    def reachable(self, folder: Path) -> str:
+        return os.path.abspath(str(folder))
+
+    def mark(self, status: os.stat_result) -> Mark:
+        return Mark(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+
+    def is_link(self, entry: os.DirEntry[str]) -> bool:
+        return entry.is_symlink()
+
+    def open(self, path: str) -> BinaryIO:
+        # Not blocking: a pipe that took the file's place would wait for its writer.
+        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+        return os.fdopen(os.open(path, flags), "rb", buffering=0)
+
+    def is_held(self, path: str) -> bool:
+        """Look through the processes whose open files this one may see."""
+        real, own = os.path.realpath(path), str(os.getpid())
+        with contextlib.suppress(OSError):
+            for process in os.listdir("/proc"):
+                if process.isdigit() and process != own and _has_open(process, real):
+                    return True
+        return False
+
+    def fit_name(self, name: str) -> str:
+        if len(os.fsencode(name)) <= self.longest_name_bytes:
+            return name
+        stem, dot, suffix = name.rpartition(".")
+        if not dot or len(suffix) > 16:
+            stem, suffix = name, ""
+        tail = f"~{_digest(name)}{dot and suffix and '.'}{suffix}"
+        room = self.longest_name_bytes - len(os.fsencode(tail))
+        return os.fsencode(stem)[:room].decode("utf-8", "ignore") + tail
+
+    def hide(self, folder: str) -> None:
+        with contextlib.suppress(OSError):
+            os.chmod(folder, 0o700)
+
+    def step_back(self) -> None:
+        setpriority = getattr(os, "setpriority", None)
+        if setpriority is not None:  # on Linux a niceness belongs to the thread
+            with contextlib.suppress(OSError):
+                setpriority(getattr(os, "PRIO_PROCESS", 0), threading.get_native_id(), 10)
+
+
+def _has_open(process: str, path: str) -> bool:
+    with contextlib.suppress(OSError):
+        for number in os.listdir(f"/proc/{process}/fd"):
+            with contextlib.suppress(OSError):
+                if os.readlink(f"/proc/{process}/fd/{number}") == path:
+                    return True
+    return False
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(os.fsencode(text)).hexdigest()[:6]
