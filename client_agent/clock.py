@@ -14,3 +14,12 @@ def now() -> datetime:
 def monotonic() -> float:
     """Give seconds that never jump, for measuring."""
     return time.monotonic()
+
+
+def parse(text: str) -> datetime | None:
+    """Read a moment with its zone; None if it is none. (`Z` for UTC is understood on every Python.)"""
+    try:
+        moment = datetime.fromisoformat(text[:-1] + "+00:00" if text.endswith("Z") else text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else None

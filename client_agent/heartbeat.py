@@ -48,7 +48,10 @@ class Heartbeat:
         fingerprint: str = "",
         changed: Callable[[], None] = lambda: None,
     ) -> None:
-        """`state` and `work` give those members of the next beat; `changed` is called when any fact has changed."""
+        """`state` and `work` give those members of the next beat; `changed` is called when any fact has changed.
+
+        `link` is None until a station was looked for, and the same object from then on.
+        """
         self.link: Link | None = None
         self.hello: Hello | None = None
         self.orders: Orders | None = None
@@ -61,6 +64,7 @@ class Heartbeat:
         self._address, self._fingerprint = address, fingerprint
         self._changed = changed
         self._sequence = 0
+        self._must_find = True
         self._last_heard: float | None = None
         self._lost_at = clock.monotonic()
         self._hurry = threading.Event()
@@ -72,6 +76,13 @@ class Heartbeat:
     def is_heard(self) -> bool:
         """Say whether the station answered within the last seconds."""
         return self._last_heard is not None and clock.monotonic() - self._last_heard < HEARD_FOR_S
+
+    @property
+    def address(self) -> str:
+        """Name where the station is or was last; empty if that was never known."""
+        if self.link is not None:
+            return self.link.origin
+        return self._address or (self.pairing.address if self.pairing is not None else "")
 
     @property
     def is_registered(self) -> bool:
@@ -140,8 +151,14 @@ class Heartbeat:
         return BEAT_S
 
     def _greeted(self) -> tuple[Link, Hello]:
-        if self.link is None:
-            self.link = Link(self._where())
+        if self._must_find:
+            address = self._where()
+            if self.link is None:
+                self.link = Link(address)
+            else:
+                self.link.move_to(address)
+            self._must_find = False
+        assert self.link is not None
         if self.hello is None:
             key = self.pairing.public_key if self.pairing is not None else ""
             self.hello = say_hello(self.link, public_key=key, fingerprint=self._fingerprint)
@@ -233,5 +250,6 @@ class Heartbeat:
 
     def _let_go(self) -> None:
         if self.link is not None:
-            self.link.close()
-        self.link = self.hello = None
+            self.link.trust(None)
+        self.hello = None
+        self._must_find = True

@@ -55,9 +55,9 @@ class Kiosk:
         return self._process.pid if self._process is not None else None
 
     @property
-    def is_failing(self) -> bool:
-        """Say whether it died at its start, more than once in a row."""
-        return self._pause_s > 1.0
+    def died_young(self) -> bool:
+        """Say whether it ended right after its start the last time."""
+        return self._pause_s > 0.0
 
     def is_open(self) -> bool:
         """Look whether the window's process lives; one that ended is noted, and given a pause if it died young."""
@@ -70,7 +70,6 @@ class Kiosk:
                 return True
         _reap(self._process)
         lived_s = clock.monotonic() - self._started
-        # What the browser started is gone with it, or must go: it would hold the profile.
         self._process = None
         self._pause_s = pause_after(lived_s, self._pause_s)
         self._not_before = clock.monotonic() + self._pause_s

@@ -179,6 +179,11 @@ class Link:
         self._trust = trust
         self.close()
 
+    def move_to(self, address: str) -> None:
+        """Go to another address from now on, without a token until `trust` gives one again."""
+        self.origin = station_origin(address)
+        self.trust(None)
+
     def get(self, path: str) -> dict[str, Any]:
         return self._json("GET", path, None, {})
 
@@ -287,10 +292,10 @@ class Link:
             trust = self._trust
             while self._idle:
                 line = self._idle.pop()
-                if line.trust is trust:
+                if line.trust is trust and line.origin == self.origin:
                     return line
                 line.close()
-        return _Line(self.origin, trust)
+            return _Line(self.origin, trust)
 
     def _give_back(self, line: _Line) -> None:
         with self._guard:
@@ -324,6 +329,7 @@ class _Line:
         parts = urlsplit(origin)
         make = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._connection = make(parts.hostname or "", parts.port)
+        self.origin = origin
         self.trust = trust
         self.was_used = False
 
