@@ -29,6 +29,11 @@ SIGNERS_MISSING = problem(
     "请填写签字的技术人员和考务人员姓名，两人不能是同一人。",
     "Give the names of technician and exam officer who sign; they are two people.",
 )
+CONFIRMATION_MISSING = problem(
+    "confirmation_missing",
+    "请填写机构技术支持的姓名和确认方式。",
+    "Give the name of the body's technical support and how the sealing was confirmed.",
+)
 ALREADY_SEALED = problem("already_sealed", "本考场已封场。", "This room is sealed already.")
 NOT_SEALED = problem("not_sealed", "本考场没有封场。", "This room is not sealed.")
 SEAL_CONFIRMED_ALREADY = problem(

@@ -237,7 +237,7 @@ def _pc(reading: PcReading, *, heard: Collection[int], digest: str, at: datetime
         asked is not None
         and at - asked < CHECK_TAKES
         and (reading.reported_at is None or reading.reported_at < asked)
-        and reading.is_answer_ok is not False
+        and (reading.answered_at is None or bool(reading.is_answer_ok))
     )
     return Pc(reading, _state_of(reading, heard, digest), is_checking, faults_of(reading.faults or "[]"))
 

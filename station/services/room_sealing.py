@@ -20,9 +20,9 @@ from station.domain.incident import check_text
 from station.domain.room_seal import Difference, Frozen, differences, thaw
 from station.domain.sealing import (
     ALREADY_SEALED,
+    CONFIRMATION_MISSING,
     NOT_SEALED,
     SEAL_CONFIRMED_ALREADY,
-    SIGNERS_MISSING,
     SITTING_UNDER_WAY,
     Point,
     check_gate,
@@ -129,7 +129,7 @@ def confirm_seal(
     if seal.confirmed_at is not None:
         raise Refused(SEAL_CONFIRMED_ALREADY, name=seal.confirmed_name)
     if not name.strip() or not way.strip():
-        raise Invalid(SIGNERS_MISSING)
+        raise Invalid(CONFIRMATION_MISSING)
     seal.confirmed_at, seal.confirmed_name, seal.confirmed_way = at, name.strip()[:100], way.strip()[:200]
     seal.confirmed_by = by if is_support else None
     journal.append(
