@@ -8,20 +8,14 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
-import socket
 from pathlib import Path
 from typing import Any, Dict, List
 
-from client_agent.errors import AgentError, problem
+from client_agent.errors import AgentError
 from client_agent.linux.lock_files import run, temporary_of
+from client_agent.lockdown.addresses import addresses_of
 from client_agent.lockdown.operation import Before, NotHeld, describe_failure
 from client_agent.lockdown.profile import LockProfile
-
-STATION_UNRESOLVED = problem(
-    "station_unresolved",
-    "服务器名称 {host} 无法解析成地址。请改用 IP 地址，或在 /etc/hosts 中写明。",
-    "The station's name {host} has no address. Use its IP address, or write it into /etc/hosts.",
-)
 
 TABLE = "exam_station"
 FIND_PORT = 8079
@@ -121,15 +115,6 @@ class StationName:
         finally:
             if temporary.exists():
                 temporary.unlink()
-
-
-def addresses_of(host: str) -> List[str]:
-    """Give the addresses of the station; refuses a name that has none."""
-    try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        raise AgentError(STATION_UNRESOLVED, host=host) from None
-    return sorted({str(one[4][0]).partition("%")[0] for one in found})
 
 
 def ruleset(addresses: List[str], port: int) -> str:

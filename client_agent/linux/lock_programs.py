@@ -1,7 +1,7 @@
 """Programs: forbidden ones are ended wherever they run, and no window stays open that the test does not need.
 
-1. Never touched: what `programs.json` names (system, desktop, input methods), the agent, what it came from and what
-   it started (the browser).
+1. Never touched: what `programs.json` names (system, desktop, input methods), the agent, what it came from, and the
+   browser that it started.
 2. Ended: what the orders forbid by name.
 3. Ended: whatever shows a window and is neither the test's browser, nor allowed by the orders, nor an aid of the
    candidate's profile.
@@ -18,20 +18,15 @@ from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
 from client_agent import clock
-from client_agent.errors import AgentError, problem
+from client_agent.errors import AgentError
 from client_agent.linux.processes import Process, Watched, matches, with_ancestors, with_descendants
 from client_agent.linux.x11 import Screen
-from client_agent.lockdown.operation import Before, NotHeld, not_held
+from client_agent.lockdown.operation import PROGRAM_RUNS, Before, NotHeld, not_held
 from client_agent.lockdown.profile import LockProfile
-
-PROGRAM_RUNS = problem(
-    "forbidden_program",
-    "发现不允许的程序 {names}，已要求其关闭。",
-    "A program that is not allowed runs: {names}. It is being ended.",
-)
 
 NAMES: Dict[str, Any] = json.loads(Path(__file__).with_name("programs.json").read_text(encoding="utf-8"))
 NEVER_ENDED: Tuple[str, ...] = tuple(NAMES["never_ended"])
+BROWSERS: Tuple[str, ...] = tuple(NAMES["browsers"])
 AIDS: Dict[str, List[str]] = NAMES["accessibility"]
 PATIENCE_S = 4.0
 # Panels, desktops, menus and the like belong to the desktop, whatever program shows them.
@@ -74,7 +69,9 @@ class Programs:
 
     def _find(self, profile: LockProfile) -> List[Process]:
         running = {one.pid: one for one in self._watched.look()}
-        ours = with_ancestors(os.getpid(), running) | with_descendants(os.getpid(), running)
+        started = with_descendants(os.getpid(), running)
+        ours = with_ancestors(os.getpid(), running)
+        ours |= {pid for pid in started if pid in running and matches(running[pid].program, BROWSERS)}
         windows = self._pids_with_windows()
         allowed = (*profile.programs_allowed, *aids_of(profile))
         return [

@@ -20,6 +20,11 @@ LOCK_NOT_HELD = problem(
     "{zh}未生效：{reason}",
     "{en} does not hold: {reason}",
 )
+PROGRAM_RUNS = problem(
+    "forbidden_program",
+    "发现不允许的程序 {names}，已要求其关闭。",
+    "A program that is not allowed runs: {names}. It is being ended.",
+)
 
 
 @dataclass(frozen=True)
