@@ -18,7 +18,7 @@ from station.config import CONFIG_NAME, Config, load_config
 from station.domain.disk_budget import Space
 from station.domain.staff import ROLE_NAMES, Role
 from station.errors import Refused, problem
-from station.services import answering, disk_space, journal, staffing
+from station.services import answering, disk_space, journal, staffing, work_folders
 from station.store import migrations
 from station.store.copying import leave_gap
 from station.store.models import Attempt
@@ -167,7 +167,8 @@ def examine(config: Config) -> list[tuple[str, bool, str]]:
         broken = journal.first_broken_entry(db)
         findings.append(("journal", broken is None, "ok" if broken is None else f"断于 broken at {broken}"))
         attempts = db.scalars(select(Attempt.id)).all()
-        bad = [one for one in attempts if answering.check_chain(db, one) is not None]
+        checks = (answering.check_chain, work_folders.check_chain)
+        bad = [one for one in attempts if any(check(db, one) is not None for check in checks)]
         findings.append(("attempts", not bad, f"{len(attempts)} ok" if not bad else f"断链 broken: {bad}"))
         zh, en, space = disk_space.say_budget(db, DiskWatch(config.folder, disk_limits(config)).disk())
         findings.append(("disk", space is not Space.SHORT, f"{zh} {en}"))

@@ -26,11 +26,11 @@ from station.backup.recovery import RECOVERY_NAME, Recovery, read_recovery
 from station.backup.target import BACKUP_FULL, KeptFile, Snapshot, Target, is_same_disk, named_trouble
 from station.config import CONFIG_NAME, Config
 from station.errors import Refused, StationError, Unsound, problem
-from station.services import answering, journal
+from station.services import answering, journal, work_folders
 from station.store import Store
 from station.store.copying import check_file, copy_to_file, opened_file
 from station.store.files import path_of
-from station.store.models import Asset, Attempt, JournalEntry, ResultPackage, Upload
+from station.store.models import Asset, Attempt, JournalEntry, ResultPackage, Upload, WorkVersion
 from sync.files import replace_file
 from sync.keys import fingerprint
 from sync.sealing import Sealed, read_back, seal_file
@@ -166,6 +166,9 @@ def check_chains(db: Session) -> tuple[list[str], int, int]:
         number = answering.check_chain(db, attempt.id)
         if number is not None:
             broken.append(f"attempt {attempt.id}/{number}")
+        number = work_folders.check_chain(db, attempt.id)
+        if number is not None:
+            broken.append(f"work {attempt.id}/{number}")
         db.expunge_all()
     return broken, len(attempts), revisions
 
@@ -181,6 +184,8 @@ def _examine(db: Session) -> _Found:
     broken, attempts, revisions = check_chains(db)
     files = {f"assets/{sha256}": ("assets", sha256) for sha256 in db.scalars(select(Asset.sha256))}
     files |= {f"uploads/{sha256}": ("uploads", sha256) for sha256 in db.scalars(select(Upload.sha256).distinct())}
+    versions = select(WorkVersion.sha256).where(WorkVersion.sha256.is_not(None)).distinct()
+    files |= {f"uploads/{sha256}": ("uploads", str(sha256)) for sha256 in db.scalars(versions)}
     for package in db.scalars(select(ResultPackage).where(ResultPackage.sha256 != "")):
         files[f"outbox/{package.file_name}"] = ("outbox", package.sha256)
     head = db.scalar(select(func.max(JournalEntry.number))) or 0

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from station.domain.sitting import SittingState
 from station.services import journal
-from station.store.models import Attempt, Sitting, StationLife, Upload
+from station.store.models import Attempt, Sitting, StationLife, Upload, WorkFolder
 
 ACTIVE = (SittingState.ADMITTING, SittingState.RUNNING, SittingState.SUSPENDED)
 # What no page can send again (a file, a hand-in) is in a backup after so long at the latest; a start or an end at once.
@@ -142,4 +142,5 @@ def _turns(db: Session) -> list[datetime | None]:
 
 def _losses(db: Session) -> list[datetime | None]:
     """Give the newest of what a page could not send again."""
-    return [db.scalar(select(func.max(Attempt.ended_at))), db.scalar(select(func.max(Upload.uploaded_at)))]
+    newest = (Attempt.ended_at, Upload.uploaded_at, WorkFolder.last_saved_at)
+    return [db.scalar(select(func.max(column))) for column in newest]

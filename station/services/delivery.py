@@ -136,14 +136,14 @@ def _build(delivery: Delivery, job: PackageJob) -> None:
                 _json_member(work, "result.json", [results.text_of(document)]),
                 _json_member(work, "marks.json", [results.text_of(results.marks_document(db, job.sitting_id))]),
                 _json_member(work, "revisions.jsonl", results.revision_lines(db, job.sitting_id)),
+                _json_member(work, "work_versions.jsonl", results.work_version_lines(db, job.sitting_id)),
                 _json_member(work, "journal.jsonl", results.journal_lines(db)),
             ]
-            with (work / "revisions.jsonl").open("rb") as written:
-                revisions = sum(1 for _ in written)
-            uploads = results.uploads_of(db, job.sitting_id)
+            revisions, work_versions = (_lines_of(work / f"{name}.jsonl") for name in ("revisions", "work_versions"))
+            files = results.files_of(db, job.sitting_id)
             labels = packages.labels_of(db, job.sitting_id)
         folder = delivery.store.folder / "uploads"
-        members += [Member(f"files/{sha256}", path_of(folder, sha256)) for sha256 in uploads]
+        members += [Member(f"files/{sha256}", path_of(folder, sha256)) for sha256 in files]
         target = delivery.outbox / job.file_name
         pack_apart(
             target,
@@ -169,6 +169,7 @@ def _build(delivery: Delivery, job: PackageJob) -> None:
             size=target.stat().st_size,
             attempts=len(document["attempts"]),
             revisions=revisions,
+            work_versions=work_versions,
             at=delivery.now(),
         )
 
@@ -206,6 +207,11 @@ def _send(delivery: Delivery, central: Central, job: PackageJob) -> None:
 def _remember(delivery: Delivery, job: PackageJob, url: str | None) -> None:
     with delivery.store.transaction() as db:
         packages.remember_upload(db, job, url)
+
+
+def _lines_of(path: Path) -> int:
+    with path.open("rb") as written:
+        return sum(1 for _ in written)
 
 
 def _json_member(work: Path, name: str, lines: Iterable[str]) -> Member:

@@ -18,7 +18,7 @@ from station.domain.sitting import SittingState
 from station.services import answering, journal, outage
 from station.store import Store
 from station.store.locking import to_change
-from station.store.models import Attempt, Entry, JournalHead, SignedHeads, Sitting, StationLife
+from station.store.models import Attempt, Entry, JournalHead, SignedHeads, Sitting, StationLife, WorkFolder
 
 SIGN_EVERY = timedelta(seconds=60)
 
@@ -185,7 +185,20 @@ def _sign_heads(db: Session, at: datetime, sign: Callable[[bytes], str]) -> bool
         "at": at.isoformat(),
         "journal": [head.number, head.hash] if head else [0, ""],
         "attempts": heads,
+        "work": _work_heads(db),
     }
     text = json.dumps(document, sort_keys=True, separators=(",", ":"))
     db.add(SignedHeads(at=at, heads=text, signature=sign(text.encode())))
     return True
+
+
+def _work_heads(db: Session) -> dict[str, list[object]]:
+    """Give the ends of the work folders' chains, of the sittings that run."""
+    rows = db.execute(
+        select(WorkFolder.attempt_id, WorkFolder.version_count, WorkFolder.head_hash)
+        .join(Attempt, Attempt.id == WorkFolder.attempt_id)
+        .join(Entry, Entry.id == Attempt.entry_id)
+        .join(Sitting, Sitting.id == Entry.sitting_id)
+        .where(Sitting.state.in_([SittingState.RUNNING, SittingState.SUSPENDED]))
+    )
+    return {str(row.attempt_id): [row.version_count, row.head_hash] for row in rows}

@@ -13,7 +13,7 @@ from station.domain.sitting import SittingState
 from station.errors import Missing, Refused, problem
 from station.services import journal
 from station.store.locking import lock_row
-from station.store.models import Attempt, Entry, PackageState, ResultPackage, Room, Sitting, Subject
+from station.store.models import Attempt, Entry, PackageState, ResultPackage, Room, Sitting, Subject, WorkFolder
 
 NOT_CLOSED = problem(
     "not_closed",
@@ -73,8 +73,8 @@ def queue_result_package(db: Session, sitting_id: int, *, at: datetime) -> Resul
 def sitting_without_package(db: Session, *, at: datetime) -> int | None:
     """Find a closed sitting for which a package is to be ordered: its first, or a supplement.
 
-    A supplement is due when answers arrived after the last package was built, and none came for `QUIET`
-    (design §13.12).
+    A supplement is due when answers or files of work folders arrived after the last package was built, and none came
+    for `QUIET` (design §13.12).
     """
     first = db.scalars(
         select(Sitting.id)
@@ -82,7 +82,10 @@ def sitting_without_package(db: Session, *, at: datetime) -> int | None:
         .where(Sitting.state == SittingState.CLOSED, ResultPackage.id.is_(None))
         .order_by(Sitting.closed_at)
     ).first()
-    return first if first is not None else _sitting_to_supplement(db, at=at)
+    if first is not None:
+        return first
+    supplement = _sitting_to_supplement(db, at=at)
+    return supplement if supplement is not None else _sitting_with_new_work(db, at=at)
 
 
 def claim_package(db: Session, *, at: datetime, can_send: bool) -> PackageJob | None:
@@ -117,11 +120,19 @@ def claim_package(db: Session, *, at: datetime, can_send: bool) -> PackageJob | 
 
 
 def record_built(
-    db: Session, job: PackageJob, *, sha256: str, size: int, attempts: int, revisions: int, at: datetime
+    db: Session,
+    job: PackageJob,
+    *,
+    sha256: str,
+    size: int,
+    attempts: int,
+    revisions: int,
+    work_versions: int,
+    at: datetime,
 ) -> None:
     """Note that the package's file is on disk; it is due to be sent at once."""
     package = db.get_one(ResultPackage, job.package_id)
-    package.revisions = revisions
+    package.revisions, package.work_versions = revisions, work_versions
     package.sha256, package.size, package.built_at, package.next_try_at = sha256, size, at, at
     journal.append(
         db,
@@ -255,6 +266,31 @@ def _sitting_to_supplement(db: Session, *, at: datetime) -> int | None:
         .having(
             func.sum(Attempt.revision_count) > packed.c.revisions,
             func.max(Attempt.last_saved_at) <= at - QUIET,
+        )
+        .order_by(packed.c.sitting_id)
+    ).first()
+
+
+def _sitting_with_new_work(db: Session, *, at: datetime) -> int | None:
+    packed = (
+        select(
+            ResultPackage.sitting_id,
+            func.max(ResultPackage.work_versions).label("versions"),
+            func.min(ResultPackage.size).label("smallest"),
+        )
+        .group_by(ResultPackage.sitting_id)
+        .subquery()
+    )
+    return db.scalars(
+        select(packed.c.sitting_id)
+        .join(Entry, Entry.sitting_id == packed.c.sitting_id)
+        .join(Attempt, Attempt.entry_id == Entry.id)
+        .join(WorkFolder, WorkFolder.attempt_id == Attempt.id)
+        .where(packed.c.smallest > 0)
+        .group_by(packed.c.sitting_id, packed.c.versions)
+        .having(
+            func.sum(WorkFolder.version_count) > packed.c.versions,
+            func.max(WorkFolder.last_saved_at) <= at - QUIET,
         )
         .order_by(packed.c.sitting_id)
     ).first()

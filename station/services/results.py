@@ -36,13 +36,16 @@ from station.store.models import (
     Staff,
     Subject,
     Upload,
+    WorkFolder,
+    WorkVersion,
 )
+from station.store.work_queries import counting, versions_of, work_answers
 
 FORMAT = "exam-result/1"
 
 
 def result_document(db: Session, sitting_id: int, *, station_version: str) -> dict[str, Any]:
-    """Give `result.json`: sitting, entries with attempts and times, what staff decided, uploads."""
+    """Give `result.json`: sitting, entries with attempts and times, what staff decided, files and what counts."""
     sitting = db.get_one(Sitting, sitting_id)
     subject, room = db.get_one(Subject, sitting.subject_id), db.get_one(Room, sitting.room_id)
     paper = db.get_one(Paper, sitting.paper_id) if sitting.paper_id is not None else None
@@ -94,6 +97,8 @@ def result_document(db: Session, sitting_id: int, *, station_version: str) -> di
         "incidents": _rows(db, select(Incident).where(Incident.sitting_id == sitting_id)),
         "save_conflicts": _rows(db, select(SaveConflict).where(SaveConflict.attempt_id.in_(attempt_ids))),
         "uploads": _rows(db, select(Upload).where(Upload.attempt_id.in_(attempt_ids))),
+        "work_folders": _rows(db, select(WorkFolder).where(WorkFolder.attempt_id.in_(attempt_ids))),
+        "deliverables": [one for attempt in attempts.values() for one in _deliverables(db, attempt)],
         "staff": [{"id": one.id, "name": one.name, "role": one.role} for one in db.scalars(select(Staff))],
         "signed_heads": _rows(db, select(SignedHeads).order_by(SignedHeads.id.desc()).limit(1)),
     }
@@ -111,6 +116,20 @@ def revision_lines(db: Session, sitting_id: int) -> Iterator[str]:
     )
     for row in rows:
         yield _line(_row(row) | {"response": json.loads(row.response)})
+
+
+def work_version_lines(db: Session, sitting_id: int) -> Iterator[str]:
+    """Give `work_versions.jsonl`: every version of every file of the work folders in chain order, late ones too."""
+    rows = db.scalars(
+        select(WorkVersion)
+        .join(Attempt, Attempt.id == WorkVersion.attempt_id)
+        .join(Entry, Entry.id == Attempt.entry_id)
+        .where(Entry.sitting_id == sitting_id)
+        .order_by(WorkVersion.attempt_id, WorkVersion.number)
+        .execution_options(yield_per=500)
+    )
+    for row in rows:
+        yield _line(_row(row))
 
 
 def journal_lines(db: Session) -> Iterator[str]:
@@ -207,18 +226,40 @@ def text_of(document: dict[str, Any]) -> str:
     return json.dumps(document, ensure_ascii=False, sort_keys=True, indent=1) + "\n"
 
 
-def uploads_of(db: Session, sitting_id: int) -> list[str]:
-    """List the SHA-256 of every file that candidates of the sitting sent, each once."""
-    return list(
-        db.scalars(
-            select(Upload.sha256)
-            .join(Attempt, Attempt.id == Upload.attempt_id)
-            .join(Entry, Entry.id == Attempt.entry_id)
-            .where(Entry.sitting_id == sitting_id)
-            .distinct()
-            .order_by(Upload.sha256)
-        )
-    )
+def files_of(db: Session, sitting_id: int) -> list[str]:
+    """List the SHA-256 of every file that goes with the sitting, each once.
+
+    All uploads; of the work folders what counts, and the newest of each path where that came late or was removed:
+    earlier versions are proved by their hash and stay at the station.
+    """
+    attempts = db.scalars(
+        select(Attempt.id).join(Entry, Entry.id == Attempt.entry_id).where(Entry.sitting_id == sitting_id)
+    ).all()
+    found = set(db.scalars(select(Upload.sha256).where(Upload.attempt_id.in_(attempts))))
+    for attempt_id in attempts:
+        for versions in versions_of(db, attempt_id).values():
+            newest = [row.sha256 for row in versions if row.sha256 is not None][-1:]
+            counted = counting(versions)
+            found.update(newest if counted is None else [*newest, str(counted.sha256)])
+    return sorted(found)
+
+
+def _deliverables(db: Session, attempt: Attempt) -> list[dict[str, Any]]:
+    """Say for each wanted file of an attempt which one counts; `version` 0: uploaded in the browser."""
+    return [
+        {
+            "attempt_id": attempt.id,
+            "item_id": one.wanted.item_id,
+            "part": one.wanted.part,
+            "wanted": one.wanted.name,
+            "state": one.state.value,
+            "path": one.file.path if one.file else None,
+            "sha256": one.file.sha256 if one.file else None,
+            "version": one.file.version if one.file else None,
+            "saved_at": one.file.saved_at.isoformat() if one.file else None,
+        }
+        for one in work_answers(db, attempt)
+    ]
 
 
 def _attempt(entry: Entry, candidate: Candidate, seat: Seat, attempt: Attempt, score: Score | None) -> dict[str, Any]:

@@ -124,8 +124,9 @@ class Pieces:
         part.read = have
 
     def _finish(self, attempt_id: int, sha256: str, part: _Part, path: Path) -> None:
+        found = part.digest.hexdigest()
         self._forget(attempt_id, sha256)
-        if part.digest.hexdigest() != sha256:
+        if found != sha256:
             path.unlink(missing_ok=True)
             raise Refused(CONTENT_DAMAGED)
         target = path_of(self._uploads, sha256)

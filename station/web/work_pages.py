@@ -30,7 +30,7 @@ def add_work_routes(app: Flask, edge: Edge) -> None:
     def take_back(db: Session, login: CandidateLogin, at: datetime, *, attempt_id: int) -> Response:
         attempt = _attempt_of(db, login, attempt_id)
         body = json_body()
-        path, version = text_field(body, "path", longest=500), number_field(body, "version", lowest=1)
+        path, version = text_field(body, "file", longest=500), number_field(body, "version", lowest=1)
         added = work_folders.take_back(db, attempt, path=path, version=version, at=at)
         return json_response({"version": added.version})
 
