@@ -16,6 +16,9 @@ from invigilator_console import (
     imports,
     outage,
     pages,
+    room,
+    room_forms,
+    sealing,
     seats,
     sitting_acts,
     swaps,
@@ -42,6 +45,9 @@ PARTS = (
     imports,
     seats,
     accounts,
+    room,
+    sealing,
+    room_forms,
 )
 
 
