@@ -12,7 +12,8 @@ from typing import Sequence
 
 from client_agent import __version__
 from client_agent.browser import KioskRun, choose_browser
-from client_agent.checks import check_pc, is_fit, load_wishes
+from client_agent.checks import is_fit, load_requirements
+from client_agent.checks.run import run_checks
 from client_agent.errors import AgentError
 from client_agent.machine import Machine
 from client_agent.report import as_json, as_table
@@ -45,12 +46,16 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(title="commands", dest="name", required=True)
-    common = argparse.ArgumentParser(add_help=False)
+    language = argparse.ArgumentParser(add_help=False)
+    language.add_argument("--lang", choices=["zh", "en"], default="zh", help="语言 language (default: zh)")
+    common = argparse.ArgumentParser(add_help=False, parents=[language])
     common.add_argument("station", metavar="STATION_URL", help="http://服务器地址:8080, the station's address")
-    common.add_argument("--lang", choices=["zh", "en"], default="zh", help="语言 language (default: zh)")
 
     check_help = "检查本机和网络是否符合考试要求。Measure this PC and its way to the station."
-    check = commands.add_parser("check", parents=[common], help=check_help, description=check_help)
+    check = commands.add_parser("check", parents=[language], help=check_help, description=check_help)
+    check.add_argument(
+        "station", metavar="STATION_URL", nargs="?", help="考试站地址，可不填。The station's address; may be left out."
+    )
     check.add_argument("--json", action="store_true", help="输出一行 JSON。Print one line of JSON.")
     check.add_argument("--wanted", type=Path, default=WANTED, help="要求文件 file of requirements")
     check.set_defaults(command=_check)
@@ -74,7 +79,7 @@ def this_machine() -> Machine:
 
 
 def _check(chosen: argparse.Namespace, machine: Machine) -> int:
-    findings = check_pc(chosen.station, machine, wishes=load_wishes(chosen.wanted))
+    findings = run_checks(load_requirements(chosen.wanted), machine, chosen.station)
     print(as_json(findings) if chosen.json else as_table(findings, chosen.lang))
     return 0 if is_fit(findings) else 1
 

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Mapping, Protocol, Sequence
+from typing import TYPE_CHECKING, Callable, Mapping, Protocol, Sequence
+
+if TYPE_CHECKING:
+    from client_agent.checks.probes import Probes
 
 
 @dataclass(frozen=True)
@@ -86,3 +89,7 @@ class Machine(Protocol):
         ...
 
     def desktop(self) -> Desktop: ...
+
+    def probes(self) -> Probes:
+        """Give what the room check asks of this system."""
+        ...

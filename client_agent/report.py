@@ -8,8 +8,13 @@ from typing import Sequence
 
 from client_agent.checks import Finding, is_fit
 
-HEADS = (("项目", "Item"), ("要求（推荐）", "Wanted (advised)"), ("实测", "Measured"), ("结果", "Result"))
-STATES = {"ok": ("合格", "ok"), "advice": ("建议改进", "could be better"), "fail": ("不合格", "not fit")}
+HEADS = (("项目", "Item"), ("要求", "Wanted"), ("实测", "Measured"), ("结果", "Result"))
+STATES = {
+    "ok": ("合格", "ok"),
+    "advice": ("建议改进", "could be better"),
+    "fail": ("不合格", "not fit"),
+    "unknown": ("未测", "unknown"),
+}
 VERDICTS = {
     True: ("本机可以用于考试。", "This PC is fit for a candidate."),
     False: ("本机暂不能用于考试，请先处理以上不合格项。", "This PC is not fit yet: put right what is marked."),

@@ -15,6 +15,7 @@ from typing import Sequence
 import psutil
 
 from client_agent.linux.desktop import LinuxDesktop
+from client_agent.linux.probes import LinuxProbes
 from client_agent.machine import Browser, Identity
 
 PROGRAMS = (
@@ -83,6 +84,9 @@ class LinuxMachine:
 
     def desktop(self) -> LinuxDesktop:
         return LinuxDesktop()
+
+    def probes(self) -> LinuxProbes:
+        return LinuxProbes(self._root)
 
     def _read(self, name: str) -> str:
         """Read a small file of the system; empty where there is none or it is kept from us."""

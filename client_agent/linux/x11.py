@@ -90,6 +90,24 @@ class Event(ctypes.Union):
     _fields_ = [("type", c_int), ("key", KeyEvent), ("message", MessageEvent), ("room", c_long * 24)]
 
 
+class Monitor(ctypes.Structure):
+    """Xrandr's XRRMonitorInfo."""
+
+    _fields_ = [
+        ("name", c_ulong),
+        ("primary", c_int),
+        ("automatic", c_int),
+        ("outputs_count", c_int),
+        ("x", c_int),
+        ("y", c_int),
+        ("width", c_int),
+        ("height", c_int),
+        ("width_mm", c_int),
+        ("height_mm", c_int),
+        ("outputs", c_void_p),
+    ]
+
+
 class Screen:
     """One connection to the X server; use it from one thread. Ends with `close` or the `with` block."""
 
@@ -163,6 +181,25 @@ class Screen:
         """List the windows that a process showed to the window manager."""
         windows = self.numbers(self.root, "_NET_CLIENT_LIST")
         return [window for window in windows if self.numbers(window, "_NET_WM_PID") == [pid]]
+
+    def processes_with_windows(self) -> list[int]:
+        """List the processes that showed a window to the window manager."""
+        windows = self.numbers(self.root, "_NET_CLIENT_LIST")
+        return sorted({pid for window in windows for pid in self.numbers(window, "_NET_WM_PID")})
+
+    def monitors(self) -> list[tuple[int, int]]:
+        """List width and height of each monitor that shows something."""
+        randr, count = open_library("Xrandr", "libXrandr.so.2"), c_int()
+        randr.XRRGetMonitors.argtypes = [c_void_p, c_ulong, c_int, c_void_p]
+        randr.XRRGetMonitors.restype = POINTER(Monitor)
+        randr.XRRFreeMonitors.argtypes = [c_void_p]
+        found = randr.XRRGetMonitors(self.display, self.root, 1, byref(count))
+        if not found:
+            raise AgentError(NO_SCREEN, reason="XRRGetMonitors")
+        try:
+            return [(found[place].width, found[place].height) for place in range(count.value)]
+        finally:
+            randr.XRRFreeMonitors(found)
 
     def activate(self, window: int) -> None:
         """Ask the window manager to put a window before all others."""

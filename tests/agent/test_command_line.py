@@ -29,9 +29,13 @@ def run(*arguments, **environment):
 @pytest.fixture
 def easy(tmp_path):
     """Requirements that any build machine meets."""
-    document = json.loads((ROOT / "client_agent" / "wanted.json").read_text(encoding="utf-8"))
-    for measure in ("cpu_cores", "memory_gb", "disk_free_gb", "browser_version"):
-        document[measure] = {"recommended": 0, "minimum": 0}
+    items = [
+        {"check": "station"},
+        {"check": "round_trip_ms", "recommended": 10**6, "minimum": 10**6},
+        {"check": "memory_gb", "recommended": 0, "minimum": 0},
+        {"check": "browser_version", "recommended": 1, "minimum": 1},
+    ]
+    document = {"items": items}
     path = tmp_path / "wanted.json"
     path.write_text(json.dumps(document), encoding="utf-8")
     return str(path)
@@ -70,6 +74,12 @@ def test_a_pc_that_cannot_reach_the_station_ends_with_1(easy):
     done = run("check", "--wanted", easy, "http://127.0.0.1:1")
     assert done.returncode == 1
     assert "连接不上" in done.stdout
+
+
+def test_the_pc_alone_is_checked_where_no_station_is_named(easy, path_with_browser):
+    done = run("check", "--json", "--wanted", easy, PATH=path_with_browser)
+    found = [finding["check"] for finding in json.loads(done.stdout)["findings"]]
+    assert (done.returncode, found) == (0, ["memory_gb", "browser_version"])
 
 
 def test_a_wrong_address_is_one_sentence_on_stderr(easy):
