@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from invigilator_console.app import create_staff_app
 from station import __version__
+from station.announcer import Announcer
 from station.backup.automatic import AutomaticBackup
 from station.bell import STALLED_FROM_S, Bell, Pulse, Watched
 from station.clock import Clock
@@ -89,6 +90,7 @@ class Station:
     _disk_bell: Bell | None = None
     _log_bell: Bell | None = None
     _backups: AutomaticBackup | None = None
+    _announcer: Announcer | None = None
     _is_stopping: bool = False
     _scheduler: BackgroundScheduler = field(default_factory=lambda: BackgroundScheduler(timezone="UTC"))
     _servers: list[Listener] = field(default_factory=list)
@@ -140,6 +142,7 @@ class Station:
         self._log_bell.start()
         self._backups = AutomaticBackup(self.config, edge.store, edge.clock, self.signing_key, alarm=self._alarm)
         self._backups.start()
+        self._announce()
 
     def stop(self) -> None:
         """Stop listening, finish what is being written, note the clean stop.
@@ -154,6 +157,8 @@ class Station:
                 bell.stop(timeout_s=STOP_WAITS_S)
         if self._backups is not None:
             self._backups.stop()
+        if self._announcer is not None:
+            self._announcer.stop()
         for server in self._servers:
             server.stop()
         self.edge.saves.stop()
@@ -196,6 +201,20 @@ class Station:
             while self._servers:
                 self._servers.pop().give_up()
             raise
+
+    def _announce(self) -> None:
+        """Let agents find the station by themselves."""
+        settings = self.config.agent
+        if not settings.port or self.edge.identity is None:
+            return
+        self._announcer = Announcer(
+            self.edge.identity,
+            site_name=self.edge.site_name,
+            host=self.config.candidate_listener.host,
+            port=settings.port,
+            url=settings.url,
+        )
+        self._announcer.start(self.candidate_port)
 
     def _hears_another(self) -> bool:
         """Listen for the sign of life of another process, whatever its clock says."""

@@ -113,6 +113,14 @@ class DiskSettings:
 
 
 @dataclass(frozen=True)
+class AgentSettings:
+    """How candidate PCs with an agent find the station: `port` 0 answers nobody; `url` empty is the own address."""
+
+    port: int = 8079
+    url: str = ""
+
+
+@dataclass(frozen=True)
 class Config:
     """All settings. `home` is the folder that holds the configuration, keys and, by default, the store."""
 
@@ -125,6 +133,7 @@ class Config:
     backup: Backup = field(default_factory=Backup)
     log: Log = field(default_factory=Log)
     disk: DiskSettings = field(default_factory=DiskSettings)
+    agent: AgentSettings = field(default_factory=AgentSettings)
 
     @property
     def folder(self) -> Path:
@@ -159,6 +168,7 @@ SECTIONS: dict[str, type] = {
     "backup": Backup,
     "log": Log,
     "disk": DiskSettings,
+    "agent": AgentSettings,
 }
 
 
@@ -210,6 +220,7 @@ def _check_values(config: Config) -> None:
     for section, port in (
         ("candidate_listener", config.candidate_listener.port),
         ("staff_listener", config.staff_listener.port),
+        ("agent", config.agent.port),
     ):
         if not 0 <= port <= 65535:
             raise Invalid(CONFIG_VALUE_WRONG, section=section, key="port", wanted="0–65535")
