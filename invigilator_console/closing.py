@@ -31,7 +31,7 @@ def register(routes: Blueprint, edge: Edge) -> None:
     @routes.get("/api/sittings/<int:sitting_id>/closing_list")
     @staff_only(edge, "see_board")
     def closing_list(db: Session, person: Staff, at: datetime, sitting_id: int) -> Response:
-        points = closing.closing_list(db, sitting_id)
+        points = closing.closing_list(db, sitting_id, at=at)
         return json_response(
             {
                 "may_close": not any(point.blocking for point in points),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, select, update
@@ -14,6 +13,7 @@ from station.domain.sitting import SITTING_STATE_WRONG, SITTING_UNKNOWN, STATE_N
 from station.domain.working_time import length_names
 from station.errors import Missing, Refused, problem
 from station.services import journal
+from station.services.closing_points import ClosingPoint, work_points
 from station.store.locking import lock_row
 from station.store.models import (
     Attempt,
@@ -34,23 +34,13 @@ NOT_IN_ORDER = problem(
 )
 
 
-@dataclass(frozen=True)
-class ClosingPoint:
-    """Something to settle or to know before closing; `blocking` ones forbid it. `entry_id` None: the room."""
-
-    code: str
-    zh: str
-    en: str
-    blocking: bool
-    entry_id: int | None = None
-
-
-def closing_list(db: Session, sitting_id: int) -> list[ClosingPoint]:
+def closing_list(db: Session, sitting_id: int, *, at: datetime) -> list[ClosingPoint]:
     """List what is not in order, blocking points first, in seat order."""
     sitting = db.get(Sitting, sitting_id)
     if sitting is None:
         raise Missing(SITTING_UNKNOWN)
     points = _entry_points(db, sitting) + _extension_points(db, sitting) + _save_points(db, sitting)
+    points += work_points(db, sitting.id, at=at)
     return sorted(points, key=lambda point: not point.blocking)
 
 
@@ -59,7 +49,7 @@ def close_sitting(db: Session, sitting_id: int, *, by: int, at: datetime) -> Non
     sitting = lock_row(db, Sitting, sitting_id)  # from here nobody opens the paper any more
     if sitting is None:
         raise Missing(SITTING_UNKNOWN)
-    blocking = [point for point in closing_list(db, sitting_id) if point.blocking]
+    blocking = [point for point in closing_list(db, sitting_id, at=at) if point.blocking]
     if blocking:
         raise Refused(NOT_IN_ORDER, count=len(blocking), first=blocking[0].zh)
     changed = db.execute(

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from station.domain.sitting import SittingState
 from station.errors import Refused, problem
 from station.services import journal
 from station.store.locking import lock_attempts, lock_row
-from station.store.models import Attempt, Candidate, CurrentAnswer, Entry, Revision, Seat, Sitting
+from station.store.models import Attempt, Candidate, CurrentAnswer, Entry, Revision, Seat, Sitting, WorkVersion
 
 LATE_SAVES_CLOSED = problem(
     "late_saves_closed",
@@ -27,7 +27,7 @@ NO_LATE_SAVES = problem(
 
 @dataclass(frozen=True)
 class LateSaves:
-    """What of one attempt arrived late and is not accepted; seconds are those after the deadline."""
+    """What of one attempt arrived late and is not accepted: answers, and versions of work files (`files`)."""
 
     attempt_id: int
     entry_id: int
@@ -37,36 +37,32 @@ class LateSaves:
     first_at: datetime
     last_at: datetime
     deadline_at: datetime
+    files: int = 0
 
 
 def late_saves_of(db: Session, sitting_id: int) -> list[LateSaves]:
-    """List the attempts of a sitting with undecided late answers, in seat order."""
-    rows = db.execute(
-        select(
-            Attempt.id,
-            Entry.id,
-            Candidate.name,
-            Seat.number,
-            func.count(),
-            func.min(Revision.saved_at),
-            func.max(Revision.saved_at),
-            Attempt.deadline_at,
+    """List the attempts of a sitting with undecided late answers or work files, in seat order."""
+    answers = _late(db, sitting_id, Revision, Revision.saved_at)
+    files = _late(db, sitting_id, WorkVersion, WorkVersion.received_at)
+    found = []
+    for attempt_id in sorted(answers.keys() | files.keys(), key=lambda one: (answers.get(one) or files[one]).entry_id):
+        both = [kind[attempt_id] for kind in (answers, files) if attempt_id in kind]
+        found.append(
+            replace(
+                both[0],
+                count=answers[attempt_id].count if attempt_id in answers else 0,
+                files=files[attempt_id].count if attempt_id in files else 0,
+                first_at=min(one.first_at for one in both),
+                last_at=max(one.last_at for one in both),
+            )
         )
-        .join(Entry, Entry.id == Attempt.entry_id)
-        .join(Candidate, Candidate.id == Entry.candidate_id)
-        .join(Seat, Seat.id == Entry.seat_id)
-        .join(Revision, Revision.attempt_id == Attempt.id)
-        .where(Entry.sitting_id == sitting_id, Revision.is_late, Revision.accepted_by.is_(None))
-        .group_by(Attempt.id, Entry.id, Candidate.name, Seat.number, Attempt.deadline_at)
-        .order_by(Entry.id)
-    )
-    return [LateSaves(*row) for row in rows]
+    return found
 
 
 def accept_late_saves(db: Session, attempt_ids: Sequence[int], *, by: int, at: datetime) -> int:
-    """Let the late answers of these attempts count from now on; returns how many.
+    """Let the late answers and work files of these attempts count from now on; returns how many.
 
-    Only while the sitting is not closed. The revisions stay as they were written: that they were late, and who
+    Only while the sitting is not closed. What was late stays as it was written: that it was late, and who
     accepted them, stands beside.
     """
     accepted = 0
@@ -83,12 +79,19 @@ def accept_late_saves(db: Session, attempt_ids: Sequence[int], *, by: int, at: d
             .where(Revision.attempt_id == attempt.id, Revision.is_late, Revision.accepted_by.is_(None))
             .order_by(Revision.place, Revision.sequence)
         ).all()
-        if not late:
+        files = db.scalars(
+            select(WorkVersion).where(
+                WorkVersion.attempt_id == attempt.id, WorkVersion.is_late, WorkVersion.accepted_by.is_(None)
+            )
+        ).all()
+        if not late and not files:
             continue
         for revision in late:
             revision.accepted_by = by
             _make_current(db, attempt, revision)
-        accepted += len(late)
+        for version in files:
+            version.accepted_by = by
+        accepted += len(late) + len(files)
         name = db.get_one(Candidate, entry.candidate_id).name
         journal.append(
             db,
@@ -98,12 +101,38 @@ def accept_late_saves(db: Session, attempt_ids: Sequence[int], *, by: int, at: d
             sitting_id=entry.sitting_id,
             entry_id=entry.id,
             name=name,
-            count=len(late),
+            count=len(late) + len(files),
             revisions=[revision.number for revision in late],
+            files=[[version.path, version.version] for version in files],
         )
     if not accepted:
         raise Refused(NO_LATE_SAVES)
     return accepted
+
+
+def _late(
+    db: Session, sitting_id: int, model: type[Revision] | type[WorkVersion], came_at: InstrumentedAttribute[datetime]
+) -> dict[int, LateSaves]:
+    """Gather what of one kind is late and undecided, by attempt."""
+    rows = db.execute(
+        select(
+            Attempt.id,
+            Entry.id,
+            Candidate.name,
+            Seat.number,
+            func.count(),
+            func.min(came_at),
+            func.max(came_at),
+            Attempt.deadline_at,
+        )
+        .join(Entry, Entry.id == Attempt.entry_id)
+        .join(Candidate, Candidate.id == Entry.candidate_id)
+        .join(Seat, Seat.id == Entry.seat_id)
+        .join(model, model.attempt_id == Attempt.id)
+        .where(Entry.sitting_id == sitting_id, model.is_late, model.accepted_by.is_(None))
+        .group_by(Attempt.id, Entry.id, Candidate.name, Seat.number, Attempt.deadline_at)
+    )
+    return {row[0]: LateSaves(*row) for row in rows}
 
 
 def _make_current(db: Session, attempt: Attempt, revision: Revision) -> None:

@@ -314,7 +314,7 @@ def test_r_end_0_a_sitting_closes_only_when_everything_is_in_order(room: BuiltRo
 
     assert refusal(room, close) == "not_in_order"
     with room.store.reading() as db:
-        codes = [point.code for point in closing.closing_list(db, room.theory)]
+        codes = [point.code for point in closing.closing_list(db, room.theory, at=room.clock.now())]
     assert codes == ["still_answering"] + ["absence_open"] * 4
     pass_minutes(room, 60)
     with room.changing() as db:

@@ -40,7 +40,7 @@ def test_acts_in_the_wrong_state_of_a_sitting_name_the_state(room: BuiltRoom):
 def test_a_sitting_that_is_not_there_is_unknown(room: BuiltRoom):
     by, at = room.staff["invigilator"], room.clock.now()
     assert refused(room, lambda db: invigilation.start_sitting(db, 99, by=by, at=at)) == "sitting_unknown"
-    assert refused(room, lambda db: closing.closing_list(db, 99)) == "sitting_unknown"
+    assert refused(room, lambda db: closing.closing_list(db, 99, at=room.clock.now())) == "sitting_unknown"
     assert refused(room, lambda db: closing.close_sitting(db, 99, by=by, at=at)) == "sitting_unknown"
 
 
