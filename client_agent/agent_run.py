@@ -68,6 +68,7 @@ class Parts:
     work: Callable[[Link, str], Work] | None = None
     check: Callable[[Link], object] | None = None
     start: Start = start_process
+    browser_folder: Path | None = None
 
 
 class Agent:
@@ -102,7 +103,8 @@ class Agent:
         )  # fmt: skip
         self.pages = LocalPages(self.page_state, duties.on_local_page(), port=store.port())
         self._browser = _browser_or_refusal(machine)
-        self.screen = Screen(self._browser, store.folder, self.pages.url, machine.desktop, start=parts.start)
+        profiles = parts.browser_folder or store.folder
+        self.screen = Screen(self._browser, profiles, self.pages.url, machine.desktop, start=parts.start)
         self._keys = HotKeys(machine.desktop, help_asked=duties.ask_for_help, status_asked=duties.ask_for_status)
 
     @property

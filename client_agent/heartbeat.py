@@ -160,14 +160,15 @@ class Heartbeat:
             self._must_find = False
         assert self.link is not None
         if self.hello is None:
-            key = self.pairing.public_key if self.pairing is not None else ""
-            self.hello = say_hello(self.link, public_key=key, fingerprint=self._fingerprint)
-            if self.pairing is None or self.pairing.address != self.link.origin:
-                found = self.pairing or Pairing(self.link.origin, self.hello.public_key)
-                self.pairing = replace(found, address=self.link.origin)
-                self._store.keep_pairing(self.pairing)
-            if self.pairing.token:
-                self.link.trust(Trust(self.pairing.public_key, self.pairing.token))
+            known = self.pairing or Pairing(self.link.origin, "")
+            fingerprint = self._fingerprint or ("" if known.public_key else known.fingerprint)
+            self.hello = say_hello(self.link, public_key=known.public_key, fingerprint=fingerprint)
+            met = replace(known, address=self.link.origin, public_key=self.hello.public_key)
+            if met != self.pairing:
+                self.pairing = met
+                self._store.keep_pairing(met)
+            if met.token:
+                self.link.trust(Trust(met.public_key, met.token))
             self._heard()
         return self.link, self.hello
 
@@ -183,7 +184,7 @@ class Heartbeat:
             return known.address
         try:
             return find_station(
-                fingerprint=self._fingerprint,
+                fingerprint=self._fingerprint or (known.fingerprint if known is not None else ""),
                 public_key=known.public_key if known is not None else "",
                 wait=self._ending.wait,
             ).url

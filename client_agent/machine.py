@@ -90,6 +90,10 @@ class Machine(Protocol):
 
     def desktop(self) -> Desktop: ...
 
+    def install(self, installer: Path) -> None:
+        """Start the agent's own installer, silent, in a way that outlives this process; raises AgentError."""
+        ...
+
     def probes(self) -> Probes:
         """Give what the room check asks of this system."""
         ...

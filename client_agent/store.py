@@ -24,7 +24,11 @@ COMMANDS_REMEMBERED = 200
 
 @dataclass(frozen=True)
 class Pairing:
-    """The station this PC belongs to, and what the PC is there. Without `token` it is found but not registered."""
+    """The station this PC belongs to, and what the PC is there.
+
+    Without `token` it is not registered. Without `public_key` only the address was told (by an installer): the
+    station that is met there first counts, or the one whose key has the `fingerprint`.
+    """
 
     address: str
     public_key: str
@@ -33,6 +37,7 @@ class Pairing:
     machine_id: str = ""
     macs: tuple[str, ...] = ()
     seat: Mapping[str, Any] | None = None
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,17 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Sequence
 
 import psutil
 
+from client_agent.errors import AgentError
 from client_agent.linux.desktop import LinuxDesktop
 from client_agent.linux.probes import LinuxProbes
 from client_agent.machine import Browser, Identity
+from client_agent.update import INSTALLER_NOT_STARTED
 
 PROGRAMS = (
     ("Google Chrome", "google-chrome-stable"),
@@ -84,6 +87,17 @@ class LinuxMachine:
 
     def desktop(self) -> LinuxDesktop:
         return LinuxDesktop()
+
+    def install(self, installer: Path) -> None:
+        """Unpack the archive and start its `install.sh`, under systemd apart from the service that it replaces."""
+        try:
+            folder = Path(tempfile.mkdtemp(prefix="exam-agent-update-"))
+            subprocess.run(["tar", "-xzf", str(installer), "-C", str(folder)], check=True, timeout=120)
+            script = next(iter(sorted(folder.glob("**/install.sh"))))
+            apart = ["systemd-run", "--collect", "--quiet"] if Path("/run/systemd/system").is_dir() else ["setsid"]
+            subprocess.Popen([*apart, "sh", str(script), "--silent"], cwd=str(script.parent))
+        except (OSError, subprocess.SubprocessError, StopIteration) as failure:
+            raise AgentError(INSTALLER_NOT_STARTED, name=installer.name, reason=failure) from None
 
     def probes(self) -> LinuxProbes:
         return LinuxProbes(self._root)

@@ -15,7 +15,9 @@ from typing import Callable, Sequence
 
 import psutil
 
+from client_agent.errors import AgentError
 from client_agent.machine import Browser, Identity
+from client_agent.update import INSTALLER_NOT_STARTED
 from client_agent.windows.desktop import WindowsDesktop, system_calls
 from client_agent.windows.desktop_calls import DesktopCalls
 
@@ -111,6 +113,15 @@ class WindowsMachine:
 
     def desktop(self) -> WindowsDesktop:
         return WindowsDesktop(self._calls())
+
+    def install(self, installer: Path) -> None:
+        """Start it through `start`: the service's end takes its children with it, and this is then none of them."""
+        try:
+            status = self._calls().run("cmd.exe", "/c", "start", "", str(installer), "/S")
+        except OSError as failure:
+            raise AgentError(INSTALLER_NOT_STARTED, name=installer.name, reason=failure) from None
+        if status:
+            raise AgentError(INSTALLER_NOT_STARTED, name=installer.name, reason=status)
 
 
 def _read_version(program: Path) -> str:

@@ -1,0 +1,25 @@
+"""Starting the browser as the person at the desktop, while the agent itself runs as root."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Callable, Sequence
+
+from client_agent.kiosk import start_process
+
+
+def starter_for(person: str, folder: Path) -> Callable[[Sequence[str]], int]:
+    """Give what starts a program as `person`, and let them have `folder`, in which browsers keep their profiles."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.chown(str(folder), person)
+    folder.chmod(0o700)
+
+    def start(command: Sequence[str]) -> int:
+        for profile in folder.iterdir():
+            if profile.stat().st_uid == os.getuid():
+                shutil.chown(str(profile), person)
+        return start_process(["runuser", "-u", person, "--", *command])
+
+    return start
