@@ -62,8 +62,8 @@ class _KeyEvent(ctypes.Structure):
         ("type", c_int), ("serial", c_ulong), ("send_event", c_int), ("display", c_void_p), ("extension", c_int),
         ("kind", c_int), ("time", c_ulong), ("device", c_int), ("source", c_int), ("code", c_int), ("root", c_ulong),
         ("event", c_ulong), ("child", c_ulong), ("places", c_double * 4), ("flags", c_int),
-        ("aligned", c_int), ("buttons_length", c_int), ("buttons", c_void_p), ("valuators_length", c_int), ("valuators", c_void_p),
-        ("values", c_void_p), ("modifiers", c_int * 4),
+        ("aligned", c_int), ("buttons_length", c_int), ("buttons", c_void_p), ("valuators_length", c_int),
+        ("valuators", c_void_p), ("values", c_void_p), ("modifiers", c_int * 4),
     ]  # fmt: skip
 
 
@@ -158,15 +158,15 @@ class KeyGrabs:
         self.refused: List[str] = []
         self._keys = keys
         self._super_is_down = False
-        self._failure: AgentError | None = None
+        self._failures: List[AgentError] = []
         self._told, self._tell = os.pipe()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._hold, name="holding keys", daemon=True)
         self._thread.start()
         self._ready.wait(ANSWER_S)
-        if self._failure is not None:
+        if self._failures:
             self.end()
-            raise self._failure
+            raise self._failures[0]
 
     def end(self) -> None:
         os.close(self._tell)
@@ -181,7 +181,7 @@ class KeyGrabs:
         try:
             screen = KeyScreen()
         except AgentError as failure:
-            self._failure = failure
+            self._failures.append(failure)
             self._ready.set()
             return
         try:
