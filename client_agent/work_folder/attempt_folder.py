@@ -187,19 +187,23 @@ class AttemptFolder:
     def _ask(self) -> bool:
         """Get the plan, after all that was told before is answered: the plan then counts it in."""
         self._tell_again()
-        plan = self._station.plan()
-        self._ask_at = self._around.monotonic() + ASK_AGAIN_S
-        self._plan = plan
+        plan = self._plan = self._station.plan()
+        asked_at = self._around.monotonic()
         if plan.state == EMPTIED:
             return self._empty()
         if self._kept is None and (plan.state not in OPEN_STATES or self._seat_left_at is not None):
             self.is_gone = self._seat_left_at is not None
+            self._ask_at = asked_at + ASK_AGAIN_S
             return False
         if self._outgoing is None:
             self._open(plan)
+        self._ask_at = asked_at + ASK_AGAIN_S
+        if self._kept is not None and self._kept.largest != plan.largest_file:
+            self._keep(self._kept._replace(largest=plan.largest_file))
         if plan.state in LAST_CAUSES:
             self.end(LAST_CAUSES[plan.state])
         if self._kept is not None and not self._kept.aside and self._watcher is not None:
+            self._watcher.look(at_once=True)
             self._coming = self._fetcher().make_so(plan)
         return True
 
@@ -255,10 +259,12 @@ class AttemptFolder:
             return
         for wanted in fetcher.pending(self._plan, kept):
             held = self._held.get(wanted.path)
+            if held is not None:
+                self._watcher.look_at(held.local)
             if held is not None and self._watcher.is_changed(held.local):
                 return  # first to the station with what lies there
-            for _ in self._fetcher().take_back(wanted):
-                pass
+            if not _all_of(self._fetcher().take_back(wanted)):
+                return
             kept = kept._replace(taken_back=wanted.id)
             self._keep(kept)
 
@@ -351,6 +357,14 @@ class AttemptFolder:
         if _is_of_link(failure):
             self._ask_at = 0.0
         self._trouble["station" if _is_of_link(failure) else "folder"] = failure
+
+
+def _all_of(work: Generator[None, None, bool]) -> bool:
+    while True:
+        try:
+            next(work)
+        except StopIteration as done:
+            return bool(done.value)
 
 
 def _is_of_link(failure: AgentError | OSError) -> bool:

@@ -82,8 +82,8 @@ class Fetcher:
         if failure is not None:
             raise failure
 
-    def take_back(self, wanted: TakenBack) -> Generator[None, None, None]:
-        """Put an earlier version where the candidate wants it; the file here must be at the station already.
+    def take_back(self, wanted: TakenBack) -> Generator[None, None, bool]:
+        """Put an earlier version where the candidate wants it; False: what lies there must go to the station first.
 
         It is then a change like any other and will be sent, so that the newest version is what lies here.
         """
@@ -91,10 +91,13 @@ class Fetcher:
         held = self._held.get(wanted.path)
         local = held.local if held else self._local(wanted.path)
         self._watcher.look_at(local)
-        if self._watcher.is_changed(local) or self._is_held(local) or not self._replace(content, local):
+        if self._watcher.is_changed(local):
+            return False
+        if self._is_held(local) or not self._replace(content, local):
             local = self._free_name(self._local(wanted.beside))
             self._replace_surely(content, local)
         self._watcher.forget(local)
+        return True
 
     def _bring(self, wish: Wish) -> Generator[None, None, None]:
         held = self._held.get(wish.path)

@@ -29,8 +29,9 @@ CREATE TABLE IF NOT EXISTS message (
   attempt_id INTEGER NOT NULL, sequence INTEGER NOT NULL, body TEXT NOT NULL, marks TEXT NOT NULL,
   PRIMARY KEY (attempt_id, sequence));
 """
-# A new ledger counts from the seconds since 2020, so that it never repeats what a lost one of the same boot said.
+# A new ledger counts from the milliseconds since 2020, so that it never repeats what a lost one of the same boot said.
 BEGINNING_OF_2020 = 1577836800
+# More than could be told before the next start.
 FAR_AHEAD = 1_000_000
 
 
@@ -237,5 +238,5 @@ def _connect(name: str) -> sqlite3.Connection:
 
 def _begin(db: sqlite3.Connection) -> None:
     if db.execute("SELECT COUNT(*) FROM ledger").fetchone()[0] == 0:
-        first = int(clock.now().timestamp()) - BEGINNING_OF_2020
+        first = int((clock.now().timestamp() - BEGINNING_OF_2020) * 1000)
         db.execute("INSERT INTO ledger VALUES (?, ?)", (uuid.uuid4().hex, max(0, first)))

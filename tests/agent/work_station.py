@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
@@ -251,16 +252,12 @@ def _answers(station: WorkStation):
             self.connection.close()
 
         def handle(self) -> None:
-            try:
+            with contextlib.suppress(OSError, ValueError):  # cut on purpose
                 super().handle()
-            except (OSError, ValueError):
-                pass  # cut on purpose
 
         def finish(self) -> None:
-            try:
+            with contextlib.suppress(OSError, ValueError):
                 super().finish()
-            except (OSError, ValueError):
-                pass
 
         def log_message(self, *_arguments: object) -> None:
             pass
