@@ -152,7 +152,8 @@ def pc_document(pc: Pc) -> dict[str, Any]:
         "state_name": say(*PC_STATE_NAMES[pc.state]),
         "is_checking": pc.is_checking,
         "reported_at": moment(one.reported_at),
-        "first": "" if first is None else say(*(f"{first.title[i]} {first.measured[i]}" for i in (0, 1))),
+        "first": "" if first is None else say(*first.title),
+        "told": "" if first is None else say(*first.measured),
         "more": max(0, len(pc.faults) - 1),
     }
 

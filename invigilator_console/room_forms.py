@@ -26,7 +26,7 @@ from station.web.guards import say
 
 # As many columns as an A4 page holds beside the items' names.
 ROOMS_A_TABLE = 4
-_MARKS = {PointState.OK: "✓", PointState.NOTE: "✓", PointState.OPEN: "×", PointState.NEVER: "×"}
+_MARKS = {PointState.OK: "✓", PointState.NOTE: "△", PointState.OPEN: "×", PointState.NEVER: "×"}
 
 
 @dataclass(frozen=True)

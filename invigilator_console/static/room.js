@@ -119,9 +119,9 @@ function showPc(element, pc) {
   setText(head.firstElementChild, pc.seat);
   setText(head.lastElementChild, MARKS[pc.state]);
   setText(stateName, pc.is_checking ? say("检查中…", "checking…") : pc.state_name);
-  setText(first, ["not_ready", "warning"].includes(pc.state) ? pc.first + (pc.more ? say(` 等 ${pc.more + 1} 项`, ` +${pc.more}`) : "") : "");
+  setText(first, ["not_ready", "warning"].includes(pc.state) ? pc.first + (pc.more ? ` +${pc.more}` : "") : "");
   setText(when, pc.reported_at ? say(`${age(ageSeconds(pc.reported_at))}前`, `${age(ageSeconds(pc.reported_at))} ago`) : "");
-  const title = [pc.name, pc.first].filter(Boolean).join(" · ");
+  const title = [pc.name, pc.first, pc.told].filter(Boolean).join(" · ");
   if (element.title !== title) element.title = title;
 }
 
@@ -177,7 +177,7 @@ function renderFaults() {
       seats: unheard.map((pc) => ({ seat_id: pc.seat_id, seat: pc.seat, measured: "" })),
     });
   }
-  keyed(document.getElementById("fault-list"), faults, (one) => one.key, () => make("li", {}, make("div"), make("p", { class: "what" }), make("p"), make("div", { class: "who" }), make("div", { class: "acts" })), showFault);
+  keyed(document.getElementById("fault-list"), faults, (one) => one.key, () => make("li", {}, make("div", { class: "title" }), make("p", { class: "what" }), make("p"), make("div", { class: "who" })), showFault);
   const well = document.getElementById("all-well");
   well.hidden = faults.length > 0;
   setText(well, state.counts.ready === state.pcs.length && state.pcs.length ? say("全部就绪，没有需要处理的问题。", "All ready: nothing to see to.")
@@ -189,16 +189,16 @@ function showFault(element, fault) {
   const shown = JSON.stringify(fault);
   if (element.dataset.shown === shown) return;
   element.dataset.shown = shown;
-  const [head, what, todo, who, acts] = element.children;
-  head.replaceChildren(make("span", { class: "count", text: say(`${fault.seats.length} 台：`, `${fault.seats.length}: `) }), make("b", { text: fault.title }), fault.measured ? ` ${fault.measured}` : "");
-  setText(what, fault.wanted ? say(`要求：${fault.wanted}`, `wanted: ${fault.wanted}`) : "");
-  what.hidden = !fault.wanted;
+  const [head, what, todo, who] = element.children;
+  const again = may("check_room") && fault.state !== "unheard"
+    ? make("button", { type: "button", class: "small", text: say("重新检查", "Check again"), onclick: () => check(fault.seats.map((one) => one.seat_id)) }) : "";
+  head.replaceChildren(make("span", { class: "count", text: say(`${fault.seats.length} 台：`, `${fault.seats.length}: `) }), make("b", { text: fault.title }), again);
+  const said = [fault.measured, fault.wanted && say(`要求 ${fault.wanted}`, `wanted: ${fault.wanted}`)].filter(Boolean);
+  setText(what, said.join(say("，", "; ")));
+  what.hidden = !said.length;
   setText(todo, fault.to_do);
   todo.hidden = !fault.to_do;
   who.replaceChildren(...fault.seats.map((one) => make("button", { type: "button", class: "small", text: one.seat, title: one.measured, onclick: () => open(one.seat_id) })));
-  const can = may("check_room") && fault.state !== "unheard";
-  acts.replaceChildren(can ? make("button", { type: "button", class: "small", text: say(`重新检查这 ${fault.seats.length} 台`, `Check these ${fault.seats.length} again`), onclick: () => check(fault.seats.map((one) => one.seat_id)) }) : "");
-  acts.hidden = !can;
 }
 
 function open(seatId) {

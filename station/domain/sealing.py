@@ -146,18 +146,20 @@ def check_gate(points: Sequence[Point], ticks: Collection[str], *, is_forced: bo
 
 def sign_in_point(sheets: Iterable[tuple[str, int, int | None]]) -> Point:
     """Compare the paper sign-in sheets with the roster: (name of the sitting, on the roster, counted on paper)."""
-    apart = [one for one in sheets if one[1] != one[2]]
+    listed = list(sheets)
+    apart = [one for one in listed if one[1] != one[2]]
     if not apart:
-        return Point("sign_in", PointState.OK, "人数一致", "The numbers agree")
+        numbers = " + ".join(str(wanted) for _, wanted, _ in listed)
+        return Point("sign_in", PointState.OK, f"{numbers} 人，一致", f"{numbers}, they agree")
     zh = "；".join(f"{name}名单 {wanted} 人，签到表 {_or(seen, '未填')}" for name, wanted, seen in apart)
     en = "; ".join(f"{name} {wanted} on the roster, {_or(seen, 'nothing')} on paper" for name, wanted, seen in apart)
     return Point("sign_in", PointState.OPEN, zh, en)
 
 
-def seats_text(seats: Sequence[str], *, most: int = 12) -> str:
-    """Write seat numbers so that a sentence stays one: 3、5、7 … (20)."""
-    listed = "、".join(seats[:most])
-    return listed if len(seats) <= most else f"{listed} … ({len(seats)})"
+def seats_text(seats: Sequence[str], *, most: int = 12) -> tuple[str, str]:
+    """Write seat numbers in Chinese and English so that a sentence stays one."""
+    zh, en = "、".join(seats[:most]), ", ".join(seats[:most])
+    return (zh, en) if len(seats) <= most else (f"{zh} 等 {len(seats)} 台", f"{en} … ({len(seats)} in all)")
 
 
 def _named(point: Point) -> tuple[str, str]:

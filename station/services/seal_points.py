@@ -62,13 +62,13 @@ class Sheet:
 def read_points(db: Session, picture: RoomPicture, facts: Facts, *, at: datetime) -> list[Point]:
     """List every point in the order of the page and of the form."""
     sheets = sheets_of(db, picture.room.id, zone=facts.zone)
-    pcs = picture.pcs_of(is_spare=False)
+    pcs, spares = picture.pcs_of(is_spare=False), picture.pcs_of(is_spare=True)
     return [
         _candidate_pcs(pcs, at),
         _seats_point("paired", pcs, {PcState.LINK, PcState.NONE}, ("未配对", "not paired")),
         _seats_point("heard", pcs, {PcState.UNHEARD}, ("联系不上", "not heard")),
-        _internet(pcs),
-        _spares(picture.pcs_of(is_spare=True)),
+        _internet(pcs, spares),
+        _spares(spares),
         _machine("server", [one for one in picture.machines if one.role == "server"], at),
         _machine("invigilator_pc", [one for one in picture.machines if one.role == "invigilator_pc"], at),
         _clock(db),
@@ -109,7 +109,8 @@ def _candidate_pcs(pcs: Sequence[Pc], at: datetime) -> Point:
         return Point("candidate_pcs", PointState.OPEN, "本考场没有考位", "The room has no seats")
     wrong = tuple(one.reading.number for one in pcs if one.state in _WRONG_PC)
     if wrong:
-        zh, en = f"{fit} / {total} 就绪，未就绪：{seats_text(wrong)}", f"{fit} of {total}; not: {seats_text(wrong)}"
+        named = seats_text(wrong)
+        zh, en = f"{fit} / {total} 就绪，未就绪：{named[0]}", f"{fit} of {total} ready; not: {named[1]}"
         return Point("candidate_pcs", PointState.OPEN, zh, en, wrong)
     if fit < total:
         zh = f"{fit} / {total} 就绪，其余未配对或联系不上"
@@ -117,14 +118,14 @@ def _candidate_pcs(pcs: Sequence[Pc], at: datetime) -> Point:
         return Point("candidate_pcs", PointState.OPEN, zh, en)
     old = tuple(one.reading.number for one in pcs if _is_old(one.reading.reported_at, at))
     if old:
-        zh, en = f"检查已过期，请重新检查：{seats_text(old)}", f"checked too long ago: {seats_text(old)}"
+        named = seats_text(old)
+        zh, en = f"检查已过期，请重新检查：{named[0]}", f"checked too long ago: {named[1]}"
         return Point("candidate_pcs", PointState.OPEN, zh, en, old)
     warned = tuple(one.reading.number for one in pcs if one.state is PcState.WARNING)
     if warned:
-        zh = f"{fit} / {total} 就绪，有提示：{seats_text(warned)}"
-        return Point(
-            "candidate_pcs", PointState.NOTE, zh, f"{fit} of {total} ready; advice: {seats_text(warned)}", warned
-        )
+        named = seats_text(warned)
+        zh, en = f"{fit} / {total} 就绪，有提示：{named[0]}", f"{fit} of {total} ready; advice: {named[1]}"
+        return Point("candidate_pcs", PointState.NOTE, zh, en, warned)
     return Point("candidate_pcs", PointState.OK, f"{fit} / {total} 就绪", f"{fit} of {total} ready")
 
 
@@ -133,25 +134,27 @@ def _seats_point(code: str, pcs: Sequence[Pc], wrong_states: set[PcState], what:
     total, good = len(pcs), len(pcs) - len(wrong)
     if not wrong:
         return Point(code, PointState.OK, f"{good} / {total}", f"{good} of {total}")
-    zh, en = f"{good} / {total}，{what[0]}：{seats_text(wrong)}", f"{good} of {total}; {what[1]}: {seats_text(wrong)}"
+    named = seats_text(wrong)
+    zh, en = f"{good} / {total}，{what[0]}：{named[0]}", f"{good} of {total}; {what[1]}: {named[1]}"
     return Point(code, PointState.OPEN, zh, en, wrong)
 
 
-def _internet(pcs: Sequence[Pc]) -> Point:
-    """R-ROOM-2: it was tried on each PC; what could not be tried counts as open."""
-    wrong = tuple(one.reading.number for one in pcs if one.reading.state is None or _fault(one, "internet"))
-    total, good = len(pcs), len(pcs) - len(wrong)
+def _internet(pcs: Sequence[Pc], spares: Sequence[Pc]) -> Point:
+    """R-ROOM-2: it was tried on each PC; what could not be tried is open, and so is a spare that gets out."""
+    wrong = [one.reading.number for one in pcs if one.reading.state is None or _internet_of(one) is not FindingState.OK]
+    good = len(pcs) - len(wrong)
+    wrong += [one.reading.number for one in spares if _internet_of(one) is FindingState.FAIL]
     if not wrong:
-        return Point(
-            "internet", PointState.OK, f"已在 {total} 台上实测，均不通", f"tried on {total} PCs, none gets out"
-        )
-    zh = f"{good} / {total} 已确认不通，其余：{seats_text(wrong)}"
-    en = f"{good} of {total} surely closed; the others: {seats_text(wrong)}"
-    return Point("internet", PointState.OPEN, zh, en, wrong)
+        zh, en = f"已在 {len(pcs)} 台上实测，均不通", f"tried on {len(pcs)} PCs, none gets out"
+        return Point("internet", PointState.OK, zh, en)
+    named = seats_text(wrong)
+    zh = f"{good} / {len(pcs)} 已确认不通，须处理：{named[0]}"
+    en = f"{good} of {len(pcs)} surely closed; to be seen to: {named[1]}"
+    return Point("internet", PointState.OPEN, zh, en, tuple(wrong))
 
 
-def _fault(pc: Pc, check: str) -> bool:
-    return any(one.check == check and one.state is not FindingState.OK for one in pc.faults)
+def _internet_of(pc: Pc) -> FindingState:
+    return next((one.state for one in pc.faults if one.check == "internet"), FindingState.OK)
 
 
 def _spares(pcs: Sequence[Pc]) -> Point:

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select, update
 
 from station.domain.disk_budget import DISK_SHORT, DISK_TIGHT
-from station.domain.sealing import TICKS, TRIAL_TICK, Point, PointState
+from station.domain.sealing import TICKS, TRIAL_TICK, Point, PointState, seats_text
 from station.errors import Refused, StationError
 from station.services import invigilation, journal, room_sealing, seal_points
 from station.services.room_sealing import SealOrder
@@ -130,7 +130,7 @@ def test_the_gate_names_the_seats(room):
     for number in "24":
         send_report(room, number, report(room, {"internet": ("fail", "可访问外网")}))
     point = points(room)["internet"]
-    assert (point.seats, point.zh) == (("2", "4"), "3 / 5 已确认不通，其余：2、4")
+    assert (point.seats, point.zh) == (("2", "4"), "3 / 5 已确认不通，须处理：2、4")
     assert "2、4" in refusal_of(lambda: seal(room)).sentence()
 
 
@@ -145,6 +145,19 @@ def test_r_room_1_spares_do_not_hold_the_sealing_up(room):
     found = points(room)["spares"]
     assert (found.state, found.zh) == (PointState.NOTE, "1 / 2 就绪")
     seal(room)
+
+
+def test_r_room_2_a_spare_that_reaches_the_internet_closes_the_gate(room):
+    make_ready(room)
+    send_report(room, "7", report(room, {"internet": ("fail", "可访问外网")}))
+    assert points(room)["internet"].seats == ("7",)
+    assert refusal_of(lambda: seal(room)).code == "seal_not_ready"
+
+
+def test_many_seats_are_named_so_that_the_sentence_stays_one():
+    zh, en = seats_text([str(number) for number in range(1, 21)])
+    assert zh == "1、2、3、4、5、6、7、8、9、10、11、12 等 20 台"
+    assert en.endswith("12 … (20 in all)")
 
 
 def test_r_room_7_the_sign_in_sheet_must_count_whom_the_roster_counts(room):
