@@ -106,6 +106,7 @@ def _register_late_saves(routes: Blueprint, edge: Edge) -> None:
                     "name": one.name,
                     "seat": one.seat,
                     "count": one.count,
+                    "files": one.files,
                     "deadline_at": moment(one.deadline_at),
                     "last_at": moment(one.last_at),
                     "late_s": round((one.last_at - one.deadline_at).total_seconds()),

@@ -170,7 +170,7 @@ def _alarms(
         text = say("已过截止时间仍未收卷", "past the deadline and not collected")
         found.append(_problem("overdue", text, "alarm", seat.deadline_at))
     if seat.late_saves:
-        text = say(f"{seat.late_saves} 条答案截止后到达，待裁定", f"{seat.late_saves} answers came late, undecided")
+        text = say(f"{seat.late_saves} 条答案或作品截止后到达，待裁定", f"{seat.late_saves} answers or files came late")
         found.append(_problem("late_saves", text, "warn", None))
     if seat.conflicts:
         text = say(f"{seat.conflicts} 次保存冲突，已留存", f"{seat.conflicts} conflicting saves kept")

@@ -56,6 +56,11 @@ export function markAbsent(theBoard, seats) {
     [say("记录后该考生不能再登录本场次；误记可以撤销。", "They cannot log in to this sitting any more; it can be withdrawn.")], [], {}, true);
 }
 
+function amount(late) {
+  const parts = [late.count && say(`答案 ${late.count} 条`, `${late.count} answers`), late.files && say(`作品文件 ${late.files} 个版本`, `${late.files} file versions`)];
+  return parts.filter(Boolean).join("、");
+}
+
 // One screen for all answers that came late; they count only if the chief examiner says so.
 export async function decideLate() {
   let late;
@@ -68,8 +73,8 @@ export async function decideLate() {
   const ofChosen = late.filter((one) => board.chosen.has(one.entry_id));
   const meant = ofChosen.length ? ofChosen : late;
   const lines = meant.slice(0, 12).map((one) => say(
-    `考位 ${one.seat} ${one.name}：${one.count} 条，截止 ${clockSeconds(one.deadline_at)}，最晚 ${clockSeconds(one.last_at)} 到达`,
-    `Seat ${one.seat} ${one.name}: ${one.count}, deadline ${clockSeconds(one.deadline_at)}, last came ${clockSeconds(one.last_at)}`)
+    `考位 ${one.seat} ${one.name}：${amount(one)}，截止 ${clockSeconds(one.deadline_at)}，最晚 ${clockSeconds(one.last_at)} 到达`,
+    `Seat ${one.seat} ${one.name}: ${amount(one)}, deadline ${clockSeconds(one.deadline_at)}, last came ${clockSeconds(one.last_at)}`)
     + (one.late_s > 0 ? say(`（迟 ${one.late_s} 秒）`, ` (${one.late_s} s late)`) : ""));
   return ask({
     title: say("采纳迟到答案", "Accept late answers"),

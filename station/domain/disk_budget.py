@@ -54,6 +54,9 @@ CHOICE_RESPONSE_BYTES = 64.0
 CHOICE_REVISIONS = 4.0
 FIELD_RESPONSE_BYTES = 80.0
 FILE_RESPONSE_BYTES = 200.0
+# Of each wanted file the station keeps every version that a work folder brings: the last and, on average, two more as
+# large. What people save early on is smaller than the most that a file may have.
+FILE_VERSIONS = 3
 TYPED_PER_MIN = 40
 TYPING = 0.5
 BYTES_PER_CHARACTER = 3
@@ -169,18 +172,19 @@ def need_of(load: Load, *, entries: int, revisions: int = 0, file_bytes: int = 0
     """Compute what a sitting of so many entries still needs.
 
     1. What is saved already (`revisions`, `file_bytes`) is used up; after the end nothing more comes but the package.
-    2. A package takes the answers as lines twice, as they are packed from a plain file, and every file once more,
-       encrypted.
+    2. A package takes the answers as lines twice, as they are packed from a plain file, and the last version of every
+       file once more, encrypted.
     """
     expected = entries * load.revisions
     share = max(0.0, 1 - revisions / expected) if expected else 0.0
     lines = load.lines / load.revisions * revisions if is_over and load.revisions else entries * load.lines
-    files = file_bytes if is_over else max(entries * load.files, file_bytes)
+    files = file_bytes if is_over else max(entries * load.files * FILE_VERSIONS, file_bytes)
+    packed = file_bytes if is_over else max(entries * load.files, min(file_bytes, files // FILE_VERSIONS))
     own = 0 if is_over else entries * CANDIDATE_BYTES
     return Need(
         answers=0 if is_over else math.ceil(entries * load.answers * share) + own,
         files=files - file_bytes,
-        packages=math.ceil(2 * lines) + files,
+        packages=math.ceil(2 * lines) + packed,
     )
 
 

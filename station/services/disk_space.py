@@ -43,6 +43,7 @@ from station.store.models import (
     Sitting,
     Subject,
     Upload,
+    WorkContent,
 )
 
 ACCEPTED = "disk_tight_accepted"
@@ -140,6 +141,14 @@ def _needs(db: Session) -> list[Need]:
         .join(Upload, Upload.attempt_id == Attempt.id)
         .group_by(Entry.sitting_id),
     )
+    work = _counted(
+        db,
+        select(Entry.sitting_id, func.sum(WorkContent.size))
+        .join(Attempt, Attempt.entry_id == Entry.id)
+        .join(WorkContent, WorkContent.attempt_id == Attempt.id)
+        .where(WorkContent.completed_at.is_not(None))
+        .group_by(Entry.sitting_id),
+    )
     packed = set(db.scalars(select(ResultPackage.sitting_id).where(ResultPackage.sha256 != "")))
     sittings = db.execute(
         select(Sitting.id, Sitting.state, Subject.duration_min, Paper.id.label("paper_id"), Paper.sha256)
@@ -152,7 +161,7 @@ def _needs(db: Session) -> list[Need]:
             _load(db, one.paper_id, one.sha256, one.duration_min),
             entries=entries.get(one.id, 0),
             revisions=revisions.get(one.id, 0),
-            file_bytes=files.get(one.id, 0),
+            file_bytes=files.get(one.id, 0) + work.get(one.id, 0),
             is_over=one.state in _OVER,
         )
         for one in sittings

@@ -31,7 +31,9 @@ from station.store.models import (
     Staff,
     StationLife,
     Subject,
+    WorkFolder,
     Workstation,
+    WorkVersion,
 )
 from station.store.queries import SittingReading, seat_order, sittings_joined
 
@@ -159,6 +161,16 @@ def _seats(db: Session, sitting: Sitting) -> list[SeatReading]:
         ),
         else_=0,
     )
+    late_work = case(
+        (
+            WorkFolder.late_count > 0,
+            select(func.count())
+            .where(WorkVersion.attempt_id == Attempt.id, WorkVersion.is_late, WorkVersion.accepted_by.is_(None))
+            .correlate(Attempt)
+            .scalar_subquery(),
+        ),
+        else_=0,
+    )
     conflicts = (
         select(SaveConflict.attempt_id, func.count().label("number")).group_by(SaveConflict.attempt_id).subquery()
     )
@@ -193,7 +205,7 @@ def _seats(db: Session, sitting: Sitting) -> list[SeatReading]:
             Attempt.ended_at,
             Attempt.receipt_code,
             Place.opened_at,
-            late_saves,
+            late_saves + late_work,
             func.coalesce(conflicts.c.number, 0),
             case((and_(Entry.confirmed_at.is_(None), Entry.id.in_(disputed)), 1), else_=0),
             _subject_still_open(sitting),
@@ -202,6 +214,7 @@ def _seats(db: Session, sitting: Sitting) -> list[SeatReading]:
         .outerjoin(Candidate, Candidate.id == Entry.candidate_id)
         .outerjoin(Attempt, Attempt.entry_id == Entry.id)
         .outerjoin(Place, Place.id == Attempt.place)
+        .outerjoin(WorkFolder, WorkFolder.attempt_id == Attempt.id)
         .outerjoin(conflicts, conflicts.c.attempt_id == Attempt.id)
         .where(Seat.room_id == sitting.room_id)
     )

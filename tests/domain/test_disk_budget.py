@@ -96,9 +96,9 @@ def test_what_is_there_is_not_asked_for_again_and_nothing_is_ever_negative(
     assert over.packages >= files
 
 
-def test_files_are_counted_twice_as_the_package_holds_them_once_more():
+def test_three_versions_of_each_file_are_counted_and_one_more_for_the_package():
     need = need_of(Load(revisions=10, answers=0, lines=0, files=MIB), entries=45)
-    assert (need.files, need.packages) == (45 * MIB, 45 * MIB)
+    assert (need.files, need.packages) == (3 * 45 * MIB, 45 * MIB)
 
 
 def test_a_sitting_without_candidates_needs_nothing():
