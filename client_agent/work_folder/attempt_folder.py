@@ -94,6 +94,7 @@ class AttemptFolder:
         self._ending: str = ""
         self._ends_at = 0.0
         self._settle_tries = 0
+        self._settled_sent = 0
         self._trouble: dict[str, AgentError] = {}
 
     @property
@@ -139,7 +140,7 @@ class AttemptFolder:
 
     def problems(self) -> list[AgentError]:
         refused = [failure for _mark, failure in self._outgoing.refused.values()] if self._outgoing else []
-        return [*self._trouble.values(), *refused]
+        return [*{failure.code: failure for failure in self._trouble.values()}.values(), *refused]
 
     def step(self) -> bool:
         """Do a little; says whether there is more to do at once."""
@@ -156,6 +157,7 @@ class AttemptFolder:
             more = self._talk()
             self._failures = 0
             self._trouble.pop("station", None)
+            self._trouble.pop("step", None)
             return more
         except AgentError as failure:
             self.put_off(failure)
@@ -182,6 +184,8 @@ class AttemptFolder:
         more = self._outgoing.step(cause, at_end=bool(self._ending), give_up_waiting=is_over)
         if self._ending and not more:
             more = self._settle(now)
+        elif self._sender.sent > self._settled_sent and self._plan is not None and self._plan.state in LAST_CAUSES:
+            self.end(LAST_CAUSES[self._plan.state], again=True)  # something came after the last state: it is another
         return more or self._coming is not None
 
     def _ask(self) -> bool:
@@ -251,6 +255,8 @@ class AttemptFolder:
             self._coming, self._ask_at = None, 0.0
             # One file that does not come does not keep the candidate from working on the others.
             self._is_made = self._is_made or not _is_of_link(failure)
+            if isinstance(failure, AgentError) and not _is_of_link(failure):
+                self._trouble["folder"] = failure
             raise
 
     def _take_back(self) -> None:
@@ -283,6 +289,7 @@ class AttemptFolder:
             self._ends_at = now
             return True
         self.last_state = LastState(self._ending, complete, missing, still_open)
+        self._settled_sent = self._sender.sent
         if not still_open:
             self._keep(self._required()._replace(settled=self._ending))
             self._ending = ""
@@ -356,7 +363,7 @@ class AttemptFolder:
             self._outgoing.drop()
         if _is_of_link(failure):
             self._ask_at = 0.0
-        self._trouble["station" if _is_of_link(failure) else "folder"] = failure
+        self._trouble["station" if _is_of_link(failure) else "step"] = failure
 
 
 def _all_of(work: Generator[None, None, bool]) -> bool:
