@@ -165,7 +165,7 @@ def accept_break(db: Session, break_id: int, *, reason: str, by: int, at: dateti
     else:
         frozen.pop(found.machine, None)
     seal.frozen = _text(frozen)
-    changes = [Difference(one["what"], (one["zh"], one["en"])) for one in json.loads(found.differences)]
+    changes = changes_of(found)
     journal.append(
         db, "room_seal_accepted", at=at, by=by, room=room.name, reason=reason.strip(), **_said(found, changes)
     )
@@ -180,6 +180,30 @@ def hold_against_seal(db: Session, room_id: int, *, at: datetime) -> list[SealBr
     reading = read_seal(db, room_id)
     if reading is None:
         return []
+    fresh = _fresh_changes(db, reading)
+    return [_note_break(db, reading.seal, machine, seat, changes, at) for machine, seat, changes in fresh]
+
+
+def has_changed(db: Session, room_id: int) -> bool:
+    """Say whether `hold_against_seal` would find anything, without writing."""
+    reading = read_seal(db, room_id)
+    return reading is not None and bool(_fresh_changes(db, reading))
+
+
+def seal_of(db: Session, room_id: int) -> SealReading | None:
+    """Read the seal in force."""
+    room_of(db, room_id)
+    return read_seal(db, room_id)
+
+
+def sealed_rooms(db: Session) -> list[int]:
+    """List the rooms whose seal is in force."""
+    return list(db.scalars(select(RoomSeal.room_id).where(RoomSeal.ended_at.is_(None)).distinct()))
+
+
+def _fresh_changes(db: Session, reading: SealReading) -> list[tuple[str, str, list[Difference]]]:
+    """List what is new per machine: its name, its seat, the changes that nobody was told of."""
+    room_id = reading.seal.room_id
     frozen, now = json.loads(reading.seal.frozen), _frozen_now(db, room_id)
     allowed = _programs_of(db, room_id)
     found = []
@@ -193,20 +217,8 @@ def hold_against_seal(db: Session, room_id: int, *, at: datetime) -> list[SealBr
         changes = _changes(frozen.get(machine), now.get(machine), allowed)
         fresh = [one for one in changes if (one.what, one.text[0]) not in known]
         if fresh:
-            seat = (now.get(machine) or frozen.get(machine) or {}).get("seat", "")
-            found.append(_note_break(db, reading.seal, machine, seat, fresh, at))
+            found.append((machine, (now.get(machine) or frozen[machine])["seat"], fresh))
     return found
-
-
-def seal_of(db: Session, room_id: int) -> SealReading | None:
-    """Read the seal in force."""
-    room_of(db, room_id)
-    return read_seal(db, room_id)
-
-
-def sealed_rooms(db: Session) -> list[int]:
-    """List the rooms whose seal is in force."""
-    return list(db.scalars(select(RoomSeal.room_id).where(RoomSeal.ended_at.is_(None)).distinct()))
 
 
 def _frozen_now(db: Session, room_id: int) -> dict[str, dict[str, Any]]:
@@ -291,6 +303,11 @@ def _said(one: SealBreak, changes: Sequence[Difference]) -> dict[str, Any]:
         "differences_zh": "；".join(change.text[0] for change in changes),
         "differences_en": "; ".join(change.text[1] for change in changes),
     }
+
+
+def changes_of(one: SealBreak) -> list[Difference]:
+    """Read what a break tells."""
+    return [Difference(change["what"], (change["zh"], change["en"])) for change in json.loads(one.differences)]
 
 
 def machine_title(machine: str, seat: str) -> tuple[str, str]:
