@@ -259,7 +259,7 @@ def restore(backup: Path, folder: Path, code: str, database: str, as_json: bool)
 @FOLDER
 @click.option("--json", "as_json", is_flag=True, help="输出一行 JSON。Print one JSON line.")
 def doctor(folder: Path, as_json: bool) -> None:
-    """检查密钥、数据库版本和全部校验链。Check keys, schema and every hash chain."""
+    """检查密钥、数据库版本、全部校验链和打开文件数。Check keys, schema, every hash chain, open files."""
     from station import setup
 
     findings = setup.examine(load_config(folder))

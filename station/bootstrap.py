@@ -38,7 +38,7 @@ from station.technical_log import keep_log
 from station.web.candidate import create_candidate_app
 from station.web.candidate_answers import FILE_PATHS, SAVES_PATH
 from station.web.disk_round import DiskRound
-from station.web.edge import Edge
+from station.web.edge import Edge, ServerSettings
 from station.web.identity import StationIdentity
 from sync.central import Central
 from sync.errors import SyncError
@@ -323,6 +323,7 @@ def build_station(config: Config, *, clock: Clock | None = None) -> Station:
         has_backups=bool(config.backup.folder),
         disk_limits=disk_limits(config),
         identity=StationIdentity.of(signing_key),
+        server=ServerSettings(config.central.url, config.central.ca_file, config.candidate_listener.connection_limit),
     )
     delivery = Delivery(
         store=store,

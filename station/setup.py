@@ -23,6 +23,7 @@ from station.store import migrations
 from station.store.copying import leave_gap
 from station.store.models import Attempt
 from station.web.disk_watch import DiskWatch
+from station.web.server_probe import open_files
 from sync.errors import SyncError
 from sync.keys import (
     fingerprint,
@@ -151,7 +152,7 @@ def next_steps(made: MadeStation) -> list[str]:
 
 
 def examine(config: Config) -> list[tuple[str, bool, str]]:
-    """Check keys, schema, journal, attempts and disk; gives (what, in order, sentence) each."""
+    """Check keys, schema, journal, attempts, disk and open files; gives (what, in order, sentence) each."""
     findings: list[tuple[str, bool, str]] = []
     for name in (SIGNING_KEY, IDENTITY, WEB_SECRET, RECOVERY_NAME):
         present = (config.keys / name).is_file()
@@ -173,6 +174,8 @@ def examine(config: Config) -> list[tuple[str, bool, str]]:
         zh, en, space = disk_space.say_budget(db, DiskWatch(config.folder, disk_limits(config)).disk())
         findings.append(("disk", space is not Space.SHORT, f"{zh} {en}"))
     store.close()
+    files = open_files(config.candidate_listener.connection_limit)
+    findings.append(("open files", files.value is not False, f"{files.shown[0]} {files.shown[1]}"))
     return findings
 
 

@@ -77,12 +77,13 @@ class Measured:
     """What was measured at an edge.
 
     `value`: a number, a version, names that stand there, or whether all is well. None could not be measured;
-    `shown` then says why.
+    `shown` then says why. `is_advice`: short of what is wanted, but not so far that it fails.
     """
 
     value: Decimal | str | tuple[str, ...] | bool | None
     shown: Text = NO_TEXT
     to_do: Text = NO_TEXT
+    is_advice: bool = False
 
 
 @dataclass(frozen=True)
@@ -197,7 +198,8 @@ def parse_findings(entries: object) -> tuple[Finding, ...]:
 
 def _state(item: Item, measured: Measured, check: Check) -> FindingState:
     value = measured.value
-    short = FindingState.FAIL if item.severity is Severity.FAIL else FindingState.ADVICE
+    is_needed = item.severity is Severity.FAIL and not measured.is_advice
+    short = FindingState.FAIL if is_needed else FindingState.ADVICE
     if value is None:
         return FindingState.UNKNOWN
     if isinstance(value, bool):

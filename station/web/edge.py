@@ -26,6 +26,15 @@ RETURN_WITHIN_S = 20.0
 
 
 @dataclass(frozen=True)
+class ServerSettings:
+    """Settings that the check of this server holds against what it measures."""
+
+    central_url: str = ""
+    central_ca_file: str = ""
+    connection_limit: int = 600
+
+
+@dataclass(frozen=True)
 class Edge:
     """The parts that requests use; made once by the composition root.
 
@@ -49,6 +58,7 @@ class Edge:
     devices: DevicePresence = field(default_factory=DevicePresence)
     identity: StationIdentity | None = None
     disk_limits: Limits = field(default_factory=Limits)
+    server: ServerSettings = field(default_factory=ServerSettings)
     disk: DiskWatch = field(init=False)
     roll: DeviceRoll = field(init=False)
 

@@ -169,6 +169,7 @@ def test_doctor_finds_a_station_in_order_and_a_journal_that_was_touched(home: Pa
     sound = run("doctor", home)
     assert sound.exit_code == 0
     assert "✓ disk" in sound.output
+    assert "✓ open files" in sound.output
     store = open_store(f"sqlite:///{home / 'data' / 'station.db'}", home)
     with store.transaction() as db:
         db.scalars(select(JournalEntry).where(JournalEntry.number == 2)).one().details = "{}"
@@ -176,6 +177,18 @@ def test_doctor_finds_a_station_in_order_and_a_journal_that_was_touched(home: Pa
     sick = run("doctor", home, "--json")
     assert sick.exit_code == 1
     assert json.loads(sick.output.splitlines()[-1])["journal"] is False
+
+
+def test_doctor_tells_a_limit_of_open_files_below_the_connections_of_the_settings(home: Path):
+    resource = pytest.importorskip("resource")
+    soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    path = home / "config.toml"
+    text = path.read_text("utf-8")
+    path.write_text(text.replace("connection_limit = 600", f"connection_limit = {soft}"), "utf-8")
+    told = run("doctor", home)
+    path.write_text(text, "utf-8")
+    assert told.exit_code == 1
+    assert f"✗ open files: {soft}" in told.output
 
 
 def test_nothing_to_export_says_so(home: Path, tmp_path: Path):
