@@ -110,7 +110,10 @@ class SharedFiles:
         return False
 
     def fit_name(self, name: str) -> str:
-        return name if len(name) <= LONGEST_NAME else name[:LONGEST_NAME]
+        if len(name) <= LONGEST_NAME:
+            return name
+        stem, suffix = os.path.splitext(name)
+        return stem[: LONGEST_NAME - len(suffix[:16])] + suffix[:16]
 
     def hide(self, folder: str) -> None:
         with contextlib.suppress(OSError):

@@ -45,14 +45,14 @@ A_TURN_S = 0.1
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a work folder stands on. `offset_s`: this PC's clock minus the station's."""
+    """What a work folder stands on. `offset_s`: this PC's clock minus the station's; None: it is asked for."""
 
     link: Link
     ledger: Ledger
     drives: Callable[[], Sequence[Path]]
     boot_id: str
     files: Files = field(default_factory=PlainFiles)
-    offset_s: Callable[[], float] = lambda: 0.0
+    offset_s: Callable[[], float] | None = None
     monotonic: Callable[[], float] = clock.monotonic
     pause: Callable[[int], None] = lambda _size: None
 
@@ -78,7 +78,7 @@ class AttemptFolder:
         self._station = Station(around.link, attempt_id)
         self._sender = Sender(
             self._station, around.ledger, around.files,
-            boot_id=around.boot_id, offset_s=around.offset_s, pause=around.pause,
+            boot_id=around.boot_id, offset_s=self._offset, pause=around.pause,
         )  # fmt: skip
         self._kept: Kept | None = around.ledger.kept_folder(attempt_id)
         self._held = HeldFiles()
@@ -87,6 +87,7 @@ class AttemptFolder:
         self._plan: FolderPlan | None = None
         self._coming: Generator[None, None, None] | None = None
         self._is_made = False
+        self._offset_s = 0.0
         self._ask_at = 0.0
         self._failures = 0
         self._not_before = 0.0
@@ -190,6 +191,9 @@ class AttemptFolder:
 
     def _ask(self) -> bool:
         """Get the plan, after all that was told before is answered: the plan then counts it in."""
+        self._offset_s = (
+            self._around.offset_s() if self._around.offset_s is not None else self._station.clock_offset_s()
+        )
         self._tell_again()
         plan = self._plan = self._station.plan()
         asked_at = self._around.monotonic()
@@ -210,6 +214,9 @@ class AttemptFolder:
             self._watcher.look(at_once=True)
             self._coming = self._fetcher().make_so(plan)
         return True
+
+    def _offset(self) -> float:
+        return self._offset_s
 
     def _tell_again(self) -> None:
         held = self._sender.tell_again()
@@ -351,7 +358,7 @@ class AttemptFolder:
             raise AgentError(WORK_DISK_FAILED, reason="no folder")
         return fetcher.Fetcher(
             self._station, self._around.ledger, self._around.files, self._watcher, self._required(), self._held,
-            offset_s=self._around.offset_s,
+            offset_s=self._offset,
         )  # fmt: skip
 
     def put_off(self, failure: AgentError) -> None:

@@ -28,7 +28,8 @@ class WorkFolder:
     """The work folders of this PC: that of the candidate who sits here, and what others have left to send.
 
     `state_folder`: where the ledger lies. `drives`: the platform's `work_drives`. `offset_s`: this PC's clock minus
-    the station's. `most_per_s`: bytes a second that files may take of the network; 0: as much as there is.
+    the station's, measured when it is left out. `most_per_s`: bytes a second that files may take of the network; 0: as
+    much as there is.
     `on_place`: called in the folder's thread with the path when the folder is there, and with None when it is not.
     """
 
@@ -40,7 +41,7 @@ class WorkFolder:
         drives: Callable[[], Sequence[Path]],
         boot_id: str,
         files: Files | None = None,
-        offset_s: Callable[[], float] = lambda: 0.0,
+        offset_s: Callable[[], float] | None = None,
         most_per_s: int = 0,
         on_place: Callable[[Path | None], None] = lambda _path: None,
         monotonic: Callable[[], float] = clock.monotonic,

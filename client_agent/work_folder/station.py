@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from typing import Any, Iterator, Mapping, Protocol, Sequence
 from urllib.parse import quote
 
+from client_agent import clock
 from client_agent.errors import AgentError
 from client_agent.station_link import NOT_A_STATION
 from client_agent.work_folder.names import is_safe
@@ -76,6 +77,16 @@ class Station:
             return _read_plan(answer)
         except (KeyError, TypeError, ValueError, AttributeError) as failure:
             raise AgentError(NOT_A_STATION, address=self._link.origin, reason=f"folder: {failure}") from None
+
+    def clock_offset_s(self) -> float:
+        """Measure by how much this PC's clock is ahead of the station's."""
+        started = clock.monotonic()
+        answer = self._link.get("/api/clock")
+        taken_s = clock.monotonic() - started
+        moment = _moment({"modified_at": answer.get("now")})
+        if moment is None:
+            raise AgentError(NOT_A_STATION, address=self._link.origin, reason="clock")
+        return (clock.now() - moment).total_seconds() - taken_s / 2
 
     def content(self, sha256: str, offset: int) -> Iterator[bytes]:
         return self._link.get_bytes(self._content_route(sha256), offset)

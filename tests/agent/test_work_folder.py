@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from datetime import datetime
 
 import pytest
 
@@ -241,6 +242,18 @@ def test_the_thread_follows_the_orders_and_tells_the_heartbeat(station, run, tmp
     work.follow(None)
     wait_for(lambda: not folder.exists())
     wait_for(lambda: places == [folder, None])
+
+
+def test_the_stations_clock_is_asked_and_not_this_pcs_believed(station, run):
+    station.ahead_s = 7200.0
+    work = run()
+    work.follow(ANSWERING)
+    wait_for(lambda: work.path is not None)
+    target = work.path / "01_海报设计" / "海报.psd"
+    target.write_bytes(b"one")
+    wait_for(lambda: station.versions)
+    told = datetime.fromisoformat(station.versions[POSTER][0]["modified_at"]).timestamp()
+    assert told - target.stat().st_mtime == pytest.approx(7200, abs=5)
 
 
 def test_handed_in_by_the_orders_takes_the_last_state_by_itself(station, run):

@@ -10,7 +10,7 @@ import shutil
 import socket
 import struct
 import threading
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -43,6 +43,7 @@ class WorkStation:
         self.messages: dict[tuple[str, int], tuple[str, dict]] = {}
         self.settled: list[dict] = []
         self.largest_file = 2**31
+        self.ahead_s = 0.0
         self.guard = threading.Lock()
         self.asked: list[str] = []
         self.received_bytes = 0
@@ -107,6 +108,9 @@ class WorkStation:
 
     def answer(self, method: str, path: str, body: bytes) -> tuple[int, object]:
         parts = urlsplit(path)
+        if parts.path == "/api/clock":
+            now = datetime.now(timezone.utc) + timedelta(seconds=self.ahead_s)
+            return 200, {"now": now.isoformat()}
         match = ROUTE.fullmatch(parts.path)
         if match is None or int(match.group(1)) != self.attempt_id:
             return 404, _refusal("not_your_folder")
@@ -288,7 +292,7 @@ class Pc:
         self.drive = home / "drive"
         self.drive.mkdir(parents=True, exist_ok=True)
         self.drives = [self.drive]
-        self.offset_s = 0.0
+        self.offset_s: float | None = 0.0
         self.switch_on()
 
     def switch_on(self) -> None:
@@ -336,7 +340,3 @@ class Pc:
     @property
     def item(self) -> Path:
         return self.root / "01_海报设计"
-
-
-def stamp() -> str:
-    return datetime.now(timezone.utc).isoformat()
