@@ -15,14 +15,10 @@ R_IDS = [
 ]
 
 NOT_YET: dict[str, str] = {
-    "R-ROOM-2": "the network of the room is part of the room check",
     "R-ROOM-4": "identity devices are an issue of their own",
     "R-ROOM-5": "a calendar of the centre; nothing of the station depends on it",
     "R-ROOM-6": "practice tests on earlier days are an issue of their own",
-    "R-ROOM-7": "room check and sealing are an issue of their own",
     "R-ROOM-8": "moves between rooms are an issue of their own; a candidate at a wrong station is told so",
-    "R-ROOM-9": "jammed radio: nothing of the station uses any",
-    "R-ROOM-10": "Windows set-up and the readiness check are issues of their own",
     "R-FORM-1": "forms and reprints are an issue of their own",
     "R-DAY-1": "readiness reports of all PCs are part of the room check",
     "R-DAY-17": "the inspector's visits are recorded with the forms",
