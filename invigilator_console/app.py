@@ -18,6 +18,7 @@ from invigilator_console import (
     pages,
     room,
     room_forms,
+    room_machines,
     sealing,
     seats,
     sitting_acts,
@@ -46,6 +47,7 @@ PARTS = (
     seats,
     accounts,
     room,
+    room_machines,
     sealing,
     room_forms,
 )
