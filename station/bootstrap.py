@@ -40,6 +40,7 @@ from station.web.candidate_answers import FILE_PATHS, SAVES_PATH
 from station.web.disk_round import DiskRound
 from station.web.edge import Edge, ServerSettings
 from station.web.identity import StationIdentity
+from station.web.seal_round import SealRound
 from sync.central import Central
 from sync.errors import SyncError
 from sync.keys import fingerprint, load_signing_key, verify_key_from_text
@@ -57,6 +58,7 @@ ANOTHER_WITHIN = timedelta(seconds=60)
 DISK_S = 2.0
 # Often enough that the log stays short, seldom enough that its starting anew costs hardly a commit a flush.
 CHECKPOINT_S = 4.0
+SEAL_S = 30.0
 DELIVERY = "delivery"
 DELIVERY_S = 2.0
 STOP_WAITS_S = 10.0
@@ -89,6 +91,7 @@ class Station:
     _bell: Bell | None = None
     _disk_bell: Bell | None = None
     _log_bell: Bell | None = None
+    _seal_bell: Bell | None = None
     _backups: AutomaticBackup | None = None
     _announcer: Announcer | None = None
     _is_stopping: bool = False
@@ -140,6 +143,8 @@ class Station:
         self._disk_bell.start()
         self._log_bell = Bell("checkpoint", edge.store.checkpoint, every_s=CHECKPOINT_S, alarm=self._alarm)
         self._log_bell.start()
+        self._seal_bell = Bell("seal", SealRound(edge), every_s=SEAL_S, alarm=self._alarm)
+        self._seal_bell.start()
         self._backups = AutomaticBackup(self.config, edge.store, edge.clock, self.signing_key, alarm=self._alarm)
         self._backups.start()
         self._announce()
@@ -152,7 +157,7 @@ class Station:
         self._is_stopping = True
         if self._scheduler.running:
             self._scheduler.shutdown(wait=True)
-        for bell in (self._bell, self._disk_bell, self._log_bell):
+        for bell in (self._bell, self._disk_bell, self._log_bell, self._seal_bell):
             if bell is not None:
                 bell.stop(timeout_s=STOP_WAITS_S)
         if self._backups is not None:
