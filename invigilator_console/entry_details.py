@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 
 from flask import Blueprint, Response
@@ -11,11 +12,15 @@ from sqlalchemy.orm import Session
 from invigilator_console.board import event_document
 from invigilator_console.guards import staff_only
 from invigilator_console.seat_state import moment
+from station.domain.agent_orders import known_aids
+from station.domain.lockdown import AIDS
 from station.errors import Missing
 from station.services.admission import ENTRY_UNKNOWN
 from station.store.models import Attempt, Attendance, Candidate, Entry, JournalEntry, Seat, Staff
+from station.store.work_queries import work_plan
 from station.web.edge import Edge
 from station.web.guards import json_response, say
+from station.web.work_state import work_document, work_facts
 
 NEWEST_EVENTS = 60
 ATTENDANCE_NAMES: dict[Attendance, tuple[str, str]] = {
@@ -52,6 +57,7 @@ def register(routes: Blueprint, edge: Edge) -> None:
             {
                 **_person(entry, candidate, seat),
                 **_attempt(attempt),
+                "work": _work(db, edge, attempt, at=at),
                 "events": [event_document(one) for one in events],
             }
         )
@@ -72,7 +78,16 @@ def _person(entry: Entry, candidate: Candidate, seat: Seat) -> dict[str, object]
         "attendance_name": attendance
         + (say(f" {entry.late_min} 分钟", f" by {entry.late_min} min") if entry.late_min else ""),
         "confirmed_at": moment(entry.confirmed_at),
+        "aids": list(known_aids(json.loads(entry.accessibility))),
+        "aid_names": {aid: say(*names) for aid, names in AIDS.items()},
     }
+
+
+def _work(db: Session, edge: Edge, attempt: Attempt | None, *, at: datetime) -> dict[str, object] | None:
+    """Tell of the candidate's files: what is wanted, what has come; None where the paper wants none."""
+    if attempt is None or not work_plan(db, attempt.paper_id).folders:
+        return None
+    return work_document(db, attempt) | {"facts": work_facts(db, edge, attempt, at=at)}
 
 
 def _attempt(attempt: Attempt | None) -> dict[str, object]:

@@ -57,11 +57,16 @@ function showTimes(times) {
 
 // Who is still answering is one line, however many they are; all else is looked at one by one.
 function together(points) {
-  const answering = points.filter((point) => point.code === "still_answering");
-  if (answering.length <= 3) return points;
-  const text = say(`还有 ${answering.length} 名考生在作答，请等待到时自动收卷，或在考场监控中收取答卷`,
-    `${answering.length} candidates are still answering: wait for the deadline, or collect on the board`);
-  return [{ ...answering[0], entry_id: null, text }, ...points.filter((point) => point.code !== "still_answering")];
+  const gathered = gather(points, "still_answering", (count) => say(`还有 ${count} 名考生在作答，请等待到时自动收卷，或在考场监控中收取答卷`,
+    `${count} candidates are still answering: wait for the deadline, or collect on the board`));
+  return gather(gathered, "work_awaited", (count) => say(`还有 ${count} 台考试机的作品文件在收取，请勿关机（最多等到收卷后 10 分钟）`,
+    `Work files of ${count} PCs are still coming: leave them on (until 10 min after the end at the latest)`));
+}
+
+function gather(points, code, textOf) {
+  const same = points.filter((point) => point.code === code);
+  if (same.length <= 3) return points;
+  return [{ ...same[0], entry_id: null, text: textOf(same.length) }, ...points.filter((point) => point.code !== code)];
 }
 
 function showSteps(isClosed, packages) {

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +28,7 @@ class FolderPc(requests.Session):
         self.attempt_id = attempt_id
         self.sequence = 0
         self.boot_id = "boot-1"
+        self.waiting = (0, 0)  # files and bytes on their way, as the next beat says
         name = name or f"PC-{seat}"
         token = f"token of {name}"
         self.headers["Authorization"] = f"Bearer {token}"
@@ -45,6 +49,35 @@ class FolderPc(requests.Session):
             db.add(device)
             db.flush()
             self.device_id = device.id
+
+    @contextmanager
+    def beating(self) -> Iterator[None]:
+        """Beat all the time, over a connection of its own."""
+        is_over = threading.Event()
+
+        def beat() -> None:
+            while not is_over.wait(0.5):
+                with suppress(requests.ConnectionError):
+                    self.beat()
+
+        thread = threading.Thread(target=beat)
+        self.beat()
+        thread.start()
+        try:
+            yield
+        finally:
+            is_over.set()
+            thread.join()
+
+    def beat(self) -> None:
+        """Say that the PC is there, and what waits in the folder."""
+        waiting, waiting_bytes = self.waiting
+        work = {"attempt_id": self.attempt_id, "waiting": waiting, "waiting_bytes": waiting_bytes, "oldest_s": 1.0}
+        state = {"locked": True, "browser": "running", "problems": []}
+        body = {"boot_id": self.boot_id, "run_id": "run", "sequence": 1, "state": state, "work": work}
+        headers = {"Authorization": str(self.headers["Authorization"])}
+        reply = requests.post(f"{self.room.url}/api/agent/beat", json=body, headers=headers, timeout=60)
+        assert reply.status_code == 200, reply.text
 
     def call(self, method: str, path: str = "", **named: Any) -> requests.Response:
         url = f"{self.room.url}/api/agent/folders/{self.attempt_id}{path}"

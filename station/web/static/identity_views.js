@@ -3,6 +3,7 @@ import { el, setText, sign } from "./dom.js";
 import { acting, frame, noticeLine } from "./frame.js";
 import { clockTime, say } from "./say.js";
 import { emptyQueue } from "./saving.js";
+import { settledText } from "./work_files.js";
 
 /** At another seat than the roster's: nothing of the person is shown until an invigilator has released it. */
 export function releaseView(shell, state) {
@@ -61,6 +62,7 @@ export function doneView(shell, state) {
   const counts = el("p.lead");
   const late = el("p.notice", { role: "status", hidden: true });
   const unsent = el("p.notice.bad", { role: "status", hidden: true });
+  const work = el("p.notice", { role: "status", hidden: true });
   const next = el("p.notice", { hidden: true });
   const leave = el("button", { type: "button", onclick: () => dialog.showModal() }, say("退出登录", "Log out"));
   const really = el("button.primary", { type: "button", onclick: () => acting(really, notice, () => logOut(shell)) }, say("退出登录", "Log out"));
@@ -83,6 +85,7 @@ export function doneView(shell, state) {
       counts,
       unsent,
       late,
+      work,
       next,
       el("p", say("请在座位上等候，听从监考员安排，不要离开考场。", "Please stay at your seat until the invigilator tells you what to do.")),
       leave,
@@ -107,6 +110,11 @@ export function doneView(shell, state) {
     setText(counts, say(`已保存 ${answered} / ${items} 题的答案，${clockTime(endedAt)} 结束。`, `Answers to ${answered} of ${items} items are saved; ended at ${clockTime(endedAt)}.`));
     late.hidden = !lateCount;
     setText(late, say(`有 ${lateCount} 次保存在结束后到达，已留存，由考务人员决定是否计入。`, `${lateCount} saves came after the end. They are kept; the staff decide whether they count.`));
+    work.hidden = !now.work;
+    if (now.work) {
+      work.className = now.work.settled_at || now.work.is_awaited ? "notice" : "notice bad";
+      setText(work, settledText(now.work));
+    }
     const following = now.choices[0];
     next.hidden = !following;
     if (following) setText(next, say(`您的下一科目：${following.subject}（${clockTime(following.planned_start_at, false)}，考位 ${following.seat}）。请退出后重新登录。`, `Your next subject: ${following.subject} (${clockTime(following.planned_start_at, false)}, seat ${following.seat}). Log out and log in again.`));

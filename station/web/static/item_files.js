@@ -2,12 +2,13 @@ import { ask, Refusal } from "./api.js";
 import { el, setText, sign } from "./dom.js";
 import { NOTHING, recordOf, recordResponse } from "./responses.js";
 import { clockTime, fileSize, say } from "./say.js";
+import { filesDialog, WorkLines } from "./work_files.js";
 
 const RETRY_MS = 5000;
 const FULL_RETRY_MS = 30000;
 
 /** Files to hand in: one box each, with what is wanted said before, progress, and what the station has. */
-export function fileFields({ item, attemptId, uploads, record }) {
+export function fileFields({ item, attemptId, uploads, work, record }) {
   const files = new Map(); // part → { name, size, sha256, media_type }
   const boxes = item.interaction.files.map((wanted) => new FileBox(wanted, { attemptId, itemId: item.id, onFile }));
 
@@ -17,8 +18,14 @@ export function fileFields({ item, attemptId, uploads, record }) {
     record(files.size ? recordResponse(files, "file") : NOTHING);
   }
 
+  const lines = new WorkLines(work);
   return {
-    element: el("div.files", boxes.map((box) => box.element)),
+    element: el("div.files", lines.line, boxes.map((box) => box.element), lines.foot),
+    partsThere: () => work.partsOf(item.id),
+    drawWork() {
+      lines.draw();
+      for (const box of boxes) box.showWork(work);
+    },
     isUploading: () => boxes.some((box) => box.running),
     stop: () => boxes.forEach((box) => box.cancel()),
     show(response) {
@@ -39,7 +46,9 @@ class FileBox {
     this.itemId = itemId;
     this.onFile = onFile;
     this.running = null;
-    this.here = null; // what the station has: { file, uploadedAt }
+    this.here = null; // what was uploaded here: { file, uploadedAt }
+    this.answer = null; // what the station says of the work folder, null without one
+    this.work = null;
     this.input = el("input.file-input", { type: "file", accept: wanted.extensions.join(","), onchange: () => this.#chosen(this.input.files[0]) });
     this.button = el("button", { type: "button", onclick: () => this.input.click() });
     this.remove = el("button.plain", { type: "button", hidden: true, onclick: () => this.#removed() }, say("移除", "Remove"));
@@ -71,6 +80,13 @@ class FileBox {
     this.#draw();
   }
 
+  /** Tell what lies in the work folder for this file. */
+  showWork(work) {
+    this.work = work;
+    this.answer = work.facts ? work.of(this.itemId, this.wanted.id) || null : null;
+    if (!this.running) this.#draw();
+  }
+
   /** End an upload that is on its way, or waits for another try. */
   cancel() {
     if (!this.running) return;
@@ -85,8 +101,10 @@ class FileBox {
 
   #draw() {
     const { file, uploadedAt } = this.here || {};
-    this.remove.hidden = !file;
-    setText(this.button, file ? say("重新选择文件", "Replace") : say("选择文件，或拖到这里", "Choose a file, or drop it here"));
+    const isWorked = this.#drawWork();
+    this.remove.hidden = !file || isWorked;
+    setText(this.button, this.answer ? say("改为直接上传", "Upload instead") : file ? say("重新选择文件", "Replace") : say("选择文件，或拖到这里", "Choose a file, or drop it here"));
+    if (isWorked) return;
     this.element.dataset.state = file ? "here" : "";
     if (!file) {
       setText(this.told, say("尚未上传。", "Nothing uploaded yet."));
@@ -95,6 +113,24 @@ class FileBox {
     const when = uploadedAt ? `${clockTime(uploadedAt)} ` : "";
     const link = el("a", { href: `/api/files/${this.attemptId}/${file.sha256}`, download: file.name }, file.name);
     this.told.replaceChildren(sign("check"), el("span", when, say("已上传：", "uploaded: ")), link, el("span", `（${fileSize(file.size)}）`));
+  }
+
+  /** Show what the folder has, where that counts or nothing does; says whether it has shown something. */
+  #drawWork() {
+    const { answer } = this;
+    if (!answer || (answer.file && !answer.file.version)) return false;
+    const { file } = answer;
+    if (!file && this.here) return false; // uploaded just now; the list comes with the next poll
+    this.element.dataset.state = answer.state === "there" ? "here" : "";
+    if (!file) {
+      this.told.replaceChildren(el("span", say(`还没有。请在软件中保存为“${answer.name}”，放进作品文件夹。`, `Not there yet. Save it as "${answer.name}" in the work folder.`)));
+      return true;
+    }
+    const versions = el("button.plain", { type: "button", onclick: () => filesDialog(this.work, file.path) }, say("历史版本", "Versions"));
+    const when = say(`第 ${file.version} 版，${clockTime(file.saved_at)} 已保存`, `version ${file.version}, saved ${clockTime(file.saved_at)}`);
+    const state = answer.state === "there" ? "" : say(`（${answer.state_name}，请检查）`, ` (${answer.state_name}: please check)`);
+    this.told.replaceChildren(...[answer.state === "there" && sign("check"), el("span", when, say("：", ": "), el("strong", file.name), `（${fileSize(file.size)}）${state}`), versions].filter(Boolean));
+    return true;
   }
 
   #chosen(file) {

@@ -35,7 +35,7 @@ const STATE_NAMES = { answered: ["已答", "answered"], part: ["未答完", "par
 
 /** One item on the page: its card, its answer, its flag. */
 export class ItemCard {
-  constructor(item, number, { attemptId, answer, uploads, isFlagged, saving, onAnswer, onFlag, onHistory }) {
+  constructor(item, number, { attemptId, answer, uploads, work, isFlagged, saving, onAnswer, onFlag, onHistory }) {
     this.item = item;
     this.number = number;
     this.response = answer;
@@ -48,6 +48,7 @@ export class ItemCard {
       body,
       attemptId,
       uploads,
+      work,
       change: (response) => this.#answered(response, false),
       record: (response) => this.#answered(response, true),
     });
@@ -83,7 +84,7 @@ export class ItemCard {
   }
 
   get answerState() {
-    return stateOf(this.item, this.response);
+    return stateOf(this.item, this.response, this.fields.partsThere ? this.fields.partsThere() : []);
   }
 
   get isUploading() {
@@ -93,6 +94,13 @@ export class ItemCard {
   /** The page goes away: what goes on by itself ends. */
   stop() {
     if (this.fields.stop) this.fields.stop();
+  }
+
+  /** The work folder has changed. */
+  drawWork() {
+    if (!this.fields.drawWork) return;
+    this.fields.drawWork();
+    this.draw();
   }
 
   setFlag(isFlagged) {

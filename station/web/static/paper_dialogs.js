@@ -3,6 +3,7 @@ import { el, setText } from "./dom.js";
 import { acting, noticeLine } from "./frame.js";
 import { inWords } from "./responses.js";
 import { clockTime, say } from "./say.js";
+import { wantedList } from "./work_files.js";
 
 /** Hand in: what is still open, that it cannot be undone, and why it may not be possible yet (R-DAY-4). */
 export function handInDialog(paper) {
@@ -11,6 +12,8 @@ export function handInDialog(paper) {
   const flagged = paper.cards.filter((card) => card.isFlagged);
   const sure = el("button.primary", { type: "button", onclick: () => acting(sure, notice, handIn) }, say("确认交卷", "Hand in now"));
   const back = el("button", { type: "button", onclick: () => dialog.close() }, say("继续作答", "Go on answering"));
+  const files = el("div");
+  const showFiles = () => files.replaceChildren(...[wantedList(paper.work)].filter(Boolean));
   const dialog = el(
     "dialog",
     { onclose: () => dialog.remove(), "aria-label": say("交卷", "Hand in") },
@@ -18,6 +21,7 @@ export function handInDialog(paper) {
     el("p.lead", say(`共 ${paper.cards.length} 题，已答 ${paper.cards.length - open.length} 题。`, `${paper.cards.length - open.length} of ${paper.cards.length} items are answered.`)),
     jumpList(say("以下各题未答或未答完：", "Not or only partly answered:"), open),
     jumpList(say("以下各题有标记：", "Flagged:"), flagged),
+    files,
     el("p.notice", say("交卷后不能再查看或修改答案。", "After handing in, answers can be neither seen nor changed.")),
     notice.line,
     el("div.buttons", sure, back),
@@ -25,6 +29,8 @@ export function handInDialog(paper) {
   document.body.append(dialog);
   dialog.showModal();
   back.focus();
+  showFiles();
+  if (paper.work.facts) paper.work.refresh().then(showFiles);
 
   function jumpList(title, cards) {
     if (!cards.length) return null;
@@ -39,6 +45,11 @@ export function handInDialog(paper) {
     const uploading = paper.cards.find((card) => card.isUploading);
     if (uploading) {
       notice.tell(say(`第 ${uploading.number} 题的文件还在上传，请等待完成，或取消上传后再交卷。`, `A file of item ${uploading.number} is still on its way: wait for it, or cancel it, then hand in.`));
+      return;
+    }
+    const reason = paper.work.reasonToWait();
+    if (reason) {
+      notice.tell(reason);
       return;
     }
     if (!(await paper.saving.flush())) {

@@ -10,6 +10,7 @@ import { pressed } from "./paper_keys.js";
 import { Saving } from "./saving.js";
 import { clockTime, say } from "./say.js";
 import { stationNow } from "./station_clock.js";
+import { WorkFolder } from "./work_files.js";
 
 const LOCK_BEFORE_MS = 1000;
 const LAST_FLUSH_MS = 4000;
@@ -48,6 +49,7 @@ class PaperPage {
       onReply: (reply) => this.#heard(reply),
       onRestored: () => this.#renew(),
     });
+    this.work = new WorkFolder(this.attemptId, () => this.#drawWork());
     this.starting = el("p.starting", { role: "status" }, say("正在打开试卷……", "Opening the paper …"));
     shell.page.append(this.starting);
   }
@@ -75,6 +77,7 @@ class PaperPage {
     this.head.showHelp(state.attempt.help_asked);
     this.banner.show(state.messages);
     this.tried.show(state.tried_at);
+    this.work.update(state.work);
     this.#draw();
   }
 
@@ -192,6 +195,7 @@ class PaperPage {
       attemptId: this.attemptId,
       answer,
       uploads,
+      work: this.work,
       isFlagged: flags.has(item.id),
       saving: this.saving,
       onAnswer: () => this.overview.draw(),
@@ -200,6 +204,12 @@ class PaperPage {
     });
     this.cards.push(card);
     return card;
+  }
+
+  #drawWork() {
+    if (!this.isReady) return;
+    for (const card of this.cards) card.drawWork();
+    this.overview.draw();
   }
 
   #listen() {

@@ -27,13 +27,13 @@ export function recordResponse(values, kind = "string") {
   return record.length ? { record } : NOTHING;
 }
 
-/** Say how far an item is answered: "open", "part" or "answered". */
-export function stateOf(item, response) {
+/** Say how far an item is answered: "open", "part" or "answered". `there`: parts that the work folder holds. */
+export function stateOf(item, response, there = []) {
   const parts = partsOf(item);
   if (!parts) return hasAnswer(response) ? "answered" : "open";
   const filled = recordOf(response);
-  const count = parts.filter((name) => isFilled(filled.get(name))).length;
-  if (!count) return [...filled.values()].some(isFilled) ? "part" : "open";
+  const count = parts.filter((name) => there.includes(name) || isFilled(filled.get(name))).length;
+  if (!count) return there.length || [...filled.values()].some(isFilled) ? "part" : "open";
   return count < parts.length ? "part" : "answered";
 }
 
