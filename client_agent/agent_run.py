@@ -129,7 +129,10 @@ class Agent:
             self.keeping.start()
             try:
                 while not ending.is_set():
-                    self._turn()
+                    try:
+                        self._turn()
+                    except AgentError as failure:
+                        self._not_locked = failure
                     self._wake.wait(LOOK_S)
                     self._wake.clear()
             finally:
@@ -320,9 +323,10 @@ class Agent:
             has_seat=beat.seat is not None,
             is_heard=beat.is_heard,
             is_page_open=self.screen.is_page_open,
+            is_starting=beat.trouble is None and not (beat.is_heard and beat.is_registered),
             is_freed=self.freed is not None,
             is_left=self.is_left,
-            is_expected=self._is_expected,
+            is_expected=self._is_expected or self.screen.had_page,
             is_asked_for=self.is_asked_for,
             message=self.message,
         )
@@ -346,9 +350,11 @@ class Agent:
         if self._work is not None:
             self._work.stop()
         self.screen.end()
-        back = self.lockdown.unlock()
-        for left in back.left:
-            self.say(left.zh, left.en)
+        try:
+            for left in self.lockdown.unlock().left:
+                self.say(left.zh, left.en)
+        except AgentError as refusal:
+            self.say(refusal.sentence("zh"), refusal.sentence("en"))
         self._keep_awake(False)
         self.pages.stop()
 

@@ -12,7 +12,8 @@ class Facts:
     """What counts for the screen. `orders` are the last of this boot.
 
     `is_left`: the person at a free PC closed or left the page. `is_expected`: a test was going on here not long ago,
-    or the PC is not set up yet, so that somebody waits before the screen.
+    or the PC is not set up yet, so that somebody waits before the screen. `is_starting`: it was
+    asked for and has not answered yet, and may in a moment.
     """
 
     orders: Orders | None = None
@@ -20,6 +21,7 @@ class Facts:
     has_seat: bool = False
     is_heard: bool = False
     is_page_open: bool = False
+    is_starting: bool = False
     is_freed: bool = False
     is_left: bool = False
     is_expected: bool = False
@@ -62,9 +64,9 @@ def _main(facts: Facts) -> tuple[str, str]:
             return "", "status"
         if facts.is_page_open or facts.is_heard:
             return "page", "waiting"
-        return "local", "waiting"
-    if facts.is_heard and not facts.has_seat:
+        return ("local", "waiting") if is_locked or facts.is_expected else ("", "status")
+    if facts.is_heard and facts.is_registered and not facts.has_seat:
         return "local", "seat"
-    if is_locked or facts.is_expected or not facts.is_registered:
+    if is_locked or (not facts.is_starting and (facts.is_expected or not facts.is_registered)):
         return "local", "waiting"
     return "", "status"

@@ -62,3 +62,23 @@ def station():
     running = StationByTheProtocol()
     yield running
     running.stop()
+
+
+@pytest.fixture
+def paired():
+    """A station that PCs can register with."""
+    from tests.agent.paired_station import PairedStation
+
+    running = PairedStation()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def desk(tmp_path):
+    """A candidate PC in a folder; its agent is ended after the test."""
+    from tests.agent.desk import Desk
+
+    pc = Desk(tmp_path / "pc")
+    yield pc
+    pc.end()
