@@ -383,6 +383,7 @@ def test_a_clock_that_jumps_changes_nothing(pc, station):
 
 def test_when_a_file_was_changed_is_told_by_the_stations_clock(pc, station):
     pc.offset_s = 3600.0
+    pc.folder.ask_again()
     (pc.item / "海报.psd").write_bytes(b"now")
     os.utime(pc.item / "海报.psd", (1_800_000_000, 1_800_000_000))
     pc.live(4)
