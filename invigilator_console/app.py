@@ -24,6 +24,7 @@ from invigilator_console import (
     sitting_acts,
     swaps,
     working_times,
+    workstations,
 )
 from invigilator_console.guards import install_staff_guards
 from station.web.edge import Edge
@@ -45,6 +46,7 @@ PARTS = (
     outage,
     imports,
     seats,
+    workstations,
     accounts,
     room,
     room_machines,

@@ -12,9 +12,11 @@ from flask import Blueprint, Response, g, request
 from sqlalchemy.orm import Session
 
 from invigilator_console.backup_state import backup_alarms, backup_lines
+from invigilator_console.device_state import read_devices
 from invigilator_console.disk_state import disk_alarms, status_lines, to_confirm
 from invigilator_console.guards import staff_only
 from invigilator_console.outage import clock_document, halt_document
+from invigilator_console.seal_state import seal_alarms, seal_lines
 from invigilator_console.seat_state import Around, moment, seat_document
 from invigilator_console.swaps import SwapsReading, read_swaps
 from station.domain.events import CATALOGUE, Weight
@@ -28,6 +30,7 @@ from station.store import queries
 from station.store.board_reading import BoardReading, ExtensionReading, read_board
 from station.store.models import JournalEntry, Staff
 from station.store.queries import SittingReading
+from station.store.room_reading import read_seal
 from station.web.edge import Edge
 from station.web.guards import json_response, say
 
@@ -56,6 +59,9 @@ def register(routes: Blueprint, edge: Edge) -> None:
             raise Missing(SITTING_UNKNOWN)
         document = board_document(reading, read_swaps(db, sitting_id), edge, at)
         document["disk_to_confirm"] = to_confirm(db, edge, reading.sitting.sitting)
+        seal = read_seal(db, reading.sitting.room.id)
+        document["alarms"] += seal_alarms(seal)
+        document["status"] += seal_lines(seal, edge)
         changed = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:16]
         if not reading.events and request.args.get("changed") == changed:
             return json_response({"now": moment(at), "changed": changed, "unchanged": True})
@@ -79,6 +85,7 @@ def board_document(reading: BoardReading, swaps: SwapsReading, edge: Edge, at: d
         presence=edge.presence,
         clock=edge.clock,
         at=at,
+        devices=read_devices(edge),
     )
     seats = [seat_document(seat, around) for seat in reading.seats]
     return {
@@ -195,7 +202,10 @@ def alarms_of(reading: BoardReading, edge: Edge) -> list[dict[str, Any]]:
     if reading.troubled_packages:
         text = say("成果包上传需要处理", "The upload of the results needs attention")
         found.append({"code": "package_troubled", "text": text, "level": "alarm"})
-    unlinked = sum(not seat.has_workstation for seat in reading.seats if seat.entry_id is not None)
+    paired = {device.seat_id for device in edge.roll.devices()}  # an agent opens its page by itself
+    unlinked = sum(
+        not seat.has_workstation and seat.seat_id not in paired for seat in reading.seats if seat.entry_id is not None
+    )
     if unlinked and not edge.admit_unlinked and sitting.state in {SittingState.PLANNED, SittingState.ADMITTING}:
         text = say(f"{unlinked} 个考位的考生机尚未打开考位链接", f"{unlinked} seats have no workstation yet")
         found.append({"code": "seats_not_opened", "text": text, "level": "warn"})

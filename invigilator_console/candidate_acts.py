@@ -9,12 +9,12 @@ from sqlalchemy.orm import Session
 
 from invigilator_console.choosing import chosen_attempts, chosen_entries, named_entry
 from invigilator_console.guards import staff_body, staff_only
-from station.errors import Missing
-from station.services import admission, answering, invigilation, room_record
+from station.errors import Invalid, Missing
+from station.services import accessibility, admission, answering, invigilation, room_record
 from station.services.invigilation import SEAT_UNKNOWN
 from station.store.models import Seat, Staff
 from station.web.edge import Edge
-from station.web.guards import json_response, number_field, text_field
+from station.web.guards import FIELD_WRONG, json_response, number_field, text_field
 
 
 def register(routes: Blueprint, edge: Edge) -> None:
@@ -86,6 +86,15 @@ def _register_attendance(routes: Blueprint, edge: Edge) -> None:
         chosen = [entry.id for entry in chosen_entries(db)]
         admission.withdraw_absence(db, chosen, by=person.id, at=at)
         return json_response({"changed": len(chosen)})
+
+    @routes.post("/api/entries/accessibility")
+    @staff_only(edge, "set_accessibility", writes=True)
+    def set_accessibility(db: Session, person: Staff, at: datetime) -> Response:
+        aids = staff_body().get("aids")
+        if not isinstance(aids, list) or not all(isinstance(aid, str) for aid in aids):
+            raise Invalid(FIELD_WRONG, field="aids")
+        accessibility.set_aids(db, named_entry(db), aids, reason=_reason(), by=person.id, at=at)
+        return json_response({"done": True})
 
     @routes.post("/api/leave/begin")
     @staff_only(edge, "record_leave", writes=True)

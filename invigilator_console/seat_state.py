@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from invigilator_console.device_state import LEVELS as DEVICE_LEVELS
+from invigilator_console.device_state import STATES as DEVICE_STATES
+from invigilator_console.device_state import DeviceReading, device_problems
 from invigilator_console.swaps import SwapsReading, returns_document, stopwatch_document
 from station.clock import Clock
+from station.domain.agent_orders import HOLDING
 from station.domain.attempt import OPEN, AttemptState
 from station.domain.attempt import STATE_NAMES as ATTEMPT_NAMES
 from station.domain.incident import ExtensionState
@@ -21,6 +25,8 @@ from station.web.presence import Presence
 
 # A page that answers asks at least every 2 s; after 5 s of real time without a word it counts as lost.
 LOST_AFTER_S = 5.0
+# Where the agent is silent, too, a page that skipped one question is enough.
+BOTH_SILENT_AFTER_S = 3.0
 # Within so much of the deadline time should be made to stand still before it collects who has no PC.
 DEADLINE_NEAR = timedelta(minutes=5)
 # The station collects within a second; who is open this long past the deadline shows that it does not.
@@ -53,6 +59,7 @@ class Around:
     presence: Presence
     clock: Clock
     at: datetime
+    devices: dict[int, DeviceReading] = field(default_factory=dict)
 
 
 def seat_document(seat: SeatReading, around: Around) -> dict[str, object]:
@@ -82,6 +89,7 @@ def seat_document(seat: SeatReading, around: Around) -> dict[str, object]:
         "last_saved_at": moment(seat.last_saved_at),
         "last_seen_at": moment(last_seen_at) if connection == "lost" else None,
         "connection": connection,
+        "device": _device_document(around.devices.get(seat.seat_id)),
         "deadline_at": moment(seat.deadline_at),
         "receipt": seat.receipt_code,
         "extension_s": sum(one.extension.seconds for one in given if one.extension.state == ExtensionState.GRANTED),
@@ -120,6 +128,7 @@ def problems_of(
     if seat.entry_id is None:
         return []
     found = [*_alarms(seat, connection, last_seen_at, around), *_notes(seat, state, around)]
+    found += _of_device(seat, connection, around)
     return sorted(found, key=lambda one: _LEVELS.index(str(one["level"])))
 
 
@@ -128,6 +137,7 @@ def moment(at: datetime | None) -> str | None:
     return None if at is None else at.isoformat(timespec="milliseconds")
 
 
+_ENDED = {AttemptState.HANDED_IN, AttemptState.COLLECTED, AttemptState.CANCELLED}
 _ENDED_OR_NONE = {None, AttemptState.HANDED_IN, AttemptState.COLLECTED, AttemptState.CANCELLED}
 
 
@@ -146,7 +156,9 @@ def _connection(seat: SeatReading, login: LoginReading | None, last_seen_at: dat
     if last_seen_at is None:
         return "lost" if seat.attempt_state in OPEN else "never"
     silent_s = around.clock.real_seconds((around.at - last_seen_at).total_seconds())
-    return "lost" if silent_s > LOST_AFTER_S else "online"
+    device = around.devices.get(seat.seat_id)
+    bound_s = BOTH_SILENT_AFTER_S if device is not None and device.state == "lost" else LOST_AFTER_S
+    return "lost" if silent_s > bound_s else "online"
 
 
 def _alarms(
@@ -210,12 +222,46 @@ def _without_pc(
     if watch["from_seat"] is not None:
         found = [_problem("moving", say("已换考位，等候登录", "moved, not logged in yet"), "warn", last_seen_at)]
     else:
-        found = [_problem("lost", say("失去连接", "connection lost"), "alarm", last_seen_at)]
+        found = [_problem("lost", _why_lost(around.devices.get(seat.seat_id)), "alarm", last_seen_at)]
     left = None if seat.deadline_at is None else seat.deadline_at - around.at
     if seat.attempt_state == AttemptState.ANSWERING and left is not None and left <= DEADLINE_NEAR:
         text = say("未在机且临近截止，请先暂停该考生", "has no PC and little time: suspend first")
         found.append(_problem("deadline_near", text, "alarm", None))
     return found
+
+
+def _why_lost(device: DeviceReading | None) -> str:
+    """Say what is lost: the PC, or only the page on it."""
+    if device is None or device.state == "unheard":
+        return say("失去连接", "connection lost")
+    if device.is_silent:
+        return say("失去连接：考试机断电或断网", "connection lost: PC off or network cut")
+    return say("页面无应答，考试机在线", "page silent, PC is there")
+
+
+def _of_device(seat: SeatReading, connection: str, around: Around) -> list[dict[str, object]]:
+    """Tell of the seat's PC while its sitting is held; that it is lost only where the page does not say so."""
+    device = around.devices.get(seat.seat_id)
+    if device is None or around.sitting.state not in HOLDING:
+        return []
+    found = [_problem(*one) for one in device_problems(device)]
+    if device.state == "lost" and connection != "lost" and seat.attempt_state not in _ENDED:
+        text = say("考试机程序无应答", "agent silent")
+        if connection == "never":
+            text = say("考试机离线", "PC is off")
+        found.append(_problem("device_lost", text, "warn", device.since))
+    return found
+
+
+def _device_document(device: DeviceReading | None) -> dict[str, object] | None:
+    if device is None:
+        return None
+    return {
+        "id": device.device.id,
+        "state": device.state,
+        "state_name": say(*DEVICE_STATES[device.state]),
+        "level": DEVICE_LEVELS.get(device.state, "none"),
+    }
 
 
 def _unsettled(seat: SeatReading, around: Around) -> Sequence[Swap]:

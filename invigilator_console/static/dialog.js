@@ -102,6 +102,7 @@ function inputFor(field) {
     name: field.name,
     type: types[field.kind] || "text",
     value: field.value,
+    checked: field.checked,
     min: field.min,
     max: field.max,
     maxlength: field.kind === "number" ? undefined : 500,

@@ -79,8 +79,9 @@ export function stateText(seat) {
   if (worst?.code === "waiting_release") return say(`在 ${seat.waiting_login?.seat || "？"} 待放行`, `at ${seat.waiting_login?.seat || "?"}, waits`);
   const out = seat.problems.find((one) => one.code === "out");
   if (out) return say(`离场 ${age(ageSeconds(out.since))}`, `out ${age(ageSeconds(out.since))}`);
+  if (seat.entry_id === null) return seat.device ? seat.device.state_name : "";
   const given = seat.extension_s ? ` +${Math.round(seat.extension_s / 60)}′` : "";
-  return (seat.entry_id === null ? "" : seat.state_name) + (["answering", "suspended"].includes(seat.state) ? given : "");
+  return seat.state_name + (["answering", "suspended"].includes(seat.state) ? given : "");
 }
 
 function connectionText(seat) {

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session
 
-from station.store.models import Device, Room, Seat
+from station.store.models import Device, DeviceCommand, Room, Seat
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,20 @@ def device_by_id(db: Session, device_id: int) -> KnownDevice | None:
 def living_devices(db: Session) -> list[KnownDevice]:
     """List every device that is registered now."""
     return [_known(*row) for row in db.execute(_living().order_by(Device.id))]
+
+
+def last_commands(db: Session) -> dict[int, list[DeviceCommand]]:
+    """List by device what waits to be done, and the newest of each kind that was done."""
+    newest = select(func.max(DeviceCommand.id)).group_by(DeviceCommand.device_id, DeviceCommand.kind)
+    rows = db.scalars(
+        select(DeviceCommand)
+        .where(or_(DeviceCommand.done_at.is_(None), DeviceCommand.id.in_(newest)))
+        .order_by(DeviceCommand.id.desc())
+    )
+    found: dict[int, list[DeviceCommand]] = {}
+    for row in rows:
+        found.setdefault(row.device_id, []).append(row)
+    return found
 
 
 def _living() -> Select[*tuple[Any, ...]]:

@@ -53,6 +53,10 @@ class DeviceRoll:
             self.look_again()
         return found
 
+    def devices(self) -> list[KnownDevice]:
+        """List every living device."""
+        return list(self._fresh().devices.values())
+
     def orders(self, device_id: int) -> Mapping[str, object] | None:
         """Give a device's orders as they stand in the store now or did half a second ago; None for an unknown one."""
         return self._fresh().situation.orders.get(device_id)
