@@ -135,7 +135,7 @@ def test_r_room_7_from_an_open_point_to_the_sealed_room_and_a_change_that_is_acc
     expect(page.locator("#standing .break.accepted")).to_contain_text("已关闭，重新检查通过")
 
 
-def test_r_form_1_the_sealing_form_of_one_room_is_one_page_of_a4(room, console):
+def test_the_sealing_form_of_one_room_is_one_page_of_a4(room, console):
     page = console
     check_all(room, {})
     check_server(room)

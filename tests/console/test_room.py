@@ -276,7 +276,7 @@ def test_a_pc_that_is_put_elsewhere_breaks_the_seal_without_a_report(backed_up, 
     assert status(one, room) == ["未封场"]
 
 
-def test_r_form_1_the_sealing_form_holds_every_room_with_the_certificates_words(backed_up, console):
+def test_the_sealing_form_holds_every_room_with_the_certificates_words(backed_up, console):
     room, one = backed_up, console("technician")
     unsealed = one.get("/forms/sealing").text
     assert "考场封场确认单" in unsealed

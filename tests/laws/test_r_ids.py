@@ -20,7 +20,6 @@ NOT_YET: dict[str, str] = {
     "R-ROOM-6": "practice tests on earlier days are an issue of their own",
     "R-ROOM-8": "moves between rooms are an issue of their own; a candidate at a wrong station is told so",
     "R-FORM-1": "forms and reprints are an issue of their own",
-    "R-DAY-1": "readiness reports of all PCs are part of the room check",
     "R-DAY-17": "the inspector's visits are recorded with the forms",
     "R-END-3": "backups are made; archived forms and the site's totals come with the forms",
 }
