@@ -80,6 +80,14 @@ class Antivirus:
     text: Text
 
 
+@dataclass(frozen=True)
+class RemoteWay:
+    """A way to control this PC from elsewhere. `is_active` False: it is only allowed, and the lock bars it."""
+
+    text: Text
+    is_active: bool = True
+
+
 class Probes(Protocol):
     """What the checks ask of the system they run on. Anything may raise `Unreadable` or OSError."""
 
@@ -127,8 +135,8 @@ class Probes(Protocol):
         """List the file names of running programs that show a window."""
         ...
 
-    def remote_control(self) -> Sequence[Text]:
-        """List by which ways somebody elsewhere could see or control this PC at this moment."""
+    def remote_control(self) -> Sequence[RemoteWay]:
+        """List by which ways somebody elsewhere sees or controls this PC, or could."""
         ...
 
     def virtual_machine(self) -> str:

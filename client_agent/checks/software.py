@@ -20,7 +20,7 @@ from client_agent.checks.finding import (
     version_key,
 )
 from client_agent.checks.known import known
-from client_agent.checks.probes import Installed, Probes, Text
+from client_agent.checks.probes import Installed, Probes, RemoteWay, Text
 
 LANGUAGES = {"zh": ("中文", "Chinese"), "en": ("英文", "English")}
 
@@ -172,10 +172,12 @@ class RemoteDesktop(Yes):
     def run(self, item: Item, pc: Pc) -> Finding:
         ways = list(pc.probes.remote_control())
         programs = {folded(name) for name in known("remote_programs")}
-        ways += [(f"正在运行 {name}", f"{name} runs") for name in _running(pc, programs)]
-        measured = (joined([zh for zh, _ in ways]) or "无", ", ".join(en for _, en in ways) or "none")
+        ways += [RemoteWay((f"正在运行 {name}", f"{name} runs")) for name in _running(pc, programs)]
+        measured = (joined([way.text[0] for way in ways]) or "无", ", ".join(way.text[1] for way in ways) or "none")
         to_do = ("关闭远程桌面和远程控制程序。", "Switch remote desktop and remote control programs off.")
-        return self.found(item, measured, is_so=not ways, to_do=to_do, value=[en for _, en in ways])
+        state = OK if not ways else item.short if any(way.is_active for way in ways) else ADVICE
+        value = [way.text[1] for way in ways]
+        return Finding(self.id, state, self.title, measured, self.wanted, to_do if ways else both(""), value)
 
 
 class VirtualMachine(Yes):

@@ -20,9 +20,9 @@ from client_agent.checks.probes import (
     Antivirus,
     Installed,
     Network,
+    RemoteWay,
     Screen,
     System,
-    Text,
     Unreadable,
 )
 from client_agent.linux import x11
@@ -114,14 +114,15 @@ class LinuxProbes(CommonProbes):
                     continue
         return sorted(names)
 
-    def remote_control(self) -> Sequence[Text]:
-        ways: List[Text] = []
+    def remote_control(self) -> Sequence[RemoteWay]:
+        ways = []
         if self._environment.get("XRDP_SESSION"):
-            ways.append(("本会话来自远程桌面（xrdp）", "this session is a remote desktop (xrdp)"))
+            ways.append(RemoteWay(("本会话来自远程桌面（xrdp）", "this session is a remote desktop (xrdp)")))
         elif self._environment.get("SSH_CONNECTION"):
-            ways.append(("本会话来自 SSH", "this session comes over SSH"))
+            ways.append(RemoteWay(("本会话来自 SSH", "this session comes over SSH")))
         for port in sorted(self._listening_ports() & set(REMOTE_PORTS)):
-            ways.append((f"{REMOTE_PORTS[port]} 服务（端口 {port}）", f"{REMOTE_PORTS[port]} on port {port}"))
+            name = REMOTE_PORTS[port]
+            ways.append(RemoteWay((f"{name} 服务（端口 {port}）", f"{name} on port {port}")))
         return ways
 
     def virtual_machine(self) -> str:

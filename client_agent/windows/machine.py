@@ -20,6 +20,8 @@ from client_agent.machine import Browser, Identity
 from client_agent.update import INSTALLER_NOT_STARTED
 from client_agent.windows.desktop import WindowsDesktop, system_calls
 from client_agent.windows.desktop_calls import DesktopCalls
+from client_agent.windows.native import this_windows
+from client_agent.windows.probes import WindowsProbes
 
 APP_PATHS = r"SOFTWARE\Microsoft\Windows\CurrentVersion\App Paths"
 PROGRAMS = (("Google Chrome", "chrome.exe"), ("Microsoft Edge", "msedge.exe"))
@@ -113,6 +115,9 @@ class WindowsMachine:
 
     def desktop(self) -> WindowsDesktop:
         return WindowsDesktop(self._calls())
+
+    def probes(self) -> WindowsProbes:
+        return WindowsProbes(this_windows())
 
     def install(self, installer: Path) -> None:
         """Start it through `start`: the service's end takes its children with it, and this is then none of them."""

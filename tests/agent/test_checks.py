@@ -9,7 +9,7 @@ import pytest
 import client_agent
 from client_agent.checks import Item, Requirements, is_fit, load_requirements, parse_requirements, storage
 from client_agent.checks.finding import WantedProgram
-from client_agent.checks.probes import Adapter, Antivirus, Battery, Installed, Screen, System
+from client_agent.checks.probes import Adapter, Antivirus, Battery, Installed, RemoteWay, Screen, System
 from client_agent.checks.run import CHECKS, check_and_report, run_checks
 from client_agent.errors import AgentError
 from client_agent.report import as_json, as_table
@@ -308,7 +308,10 @@ def test_r_room_7_an_unrelated_program_with_a_window_is_told_and_the_systems_own
 
 
 def test_a_remote_session_or_program_fails(tmp_path):
-    assert check(Pc(tmp_path, remote_control=[("远程桌面会话", "remote desktop")]), "remote_desktop").state == "fail"
+    way = ("远程桌面", "remote desktop")
+    assert check(Pc(tmp_path, remote_control=[RemoteWay(way)]), "remote_desktop").state == "fail"
+    allowed = check(Pc(tmp_path, remote_control=[RemoteWay(way, is_active=False)]), "remote_desktop")
+    assert (allowed.state, allowed.measured) == ("advice", way)
     finding = check(Pc(tmp_path, running=["ToDesk.exe"]), "remote_desktop")
     assert finding.state == "fail"
     assert "ToDesk.exe" in finding.measured[0]
