@@ -58,27 +58,24 @@ def pair(machine: Machine, store: Store, wish: Wish, say: Say) -> None:
         return
     key = known.public_key if known is not None else ""
     address = wish.station or find_station(fingerprint=wish.fingerprint, public_key=key).url
-    link = Link(address)
-    hello = say_hello(link, public_key=key, fingerprint=wish.fingerprint)
-    say(
-        f"考试站：{hello.site}（{link.origin}，指纹 {hello.fingerprint}）",
-        f"Station: {hello.site} ({link.origin}, fingerprint {hello.fingerprint})",
-    )
-    if hello.is_agent_old:
+    with contextlib.closing(Link(address)) as link:
+        hello = say_hello(link, public_key=key, fingerprint=wish.fingerprint)
         say(
-            f"本程序版本 {__version__}，考试站要求 {hello.wanted_version}，请更新。",
-            f"This is version {__version__}; the station wants {hello.wanted_version}: update it.",
+            f"考试站：{hello.site}（{link.origin}，指纹 {hello.fingerprint}）",
+            f"Station: {hello.site} ({link.origin}, fingerprint {hello.fingerprint})",
         )
-    pairing = _join(link, store, machine, hello, known, wish)
+        if hello.is_agent_old:
+            say(
+                f"本程序版本 {__version__}，考试站要求 {hello.wanted_version}，请更新。",
+                f"This is version {__version__}; the station wants {hello.wanted_version}: update it.",
+            )
+        pairing = _join(link, store, machine, hello, known, wish)
     seat = pairing.seat
     if seat is None:
         say("已登记，尚无考位：请在监考台或本机屏幕上指定。", "Registered, without a seat yet: give it at the console.")
-    else:
-        say(
-            f"已登记：{seat.get('room', '')} 考位 {seat['number']}",
-            f"Registered: {seat.get('room', '')} {seat['number']}",
-        )
-    link.close()
+        return
+    room, number = seat.get("room", ""), seat.get("number", "")
+    say(f"已登记：{room} 考位 {number}", f"Registered: {room}, seat {number}")
 
 
 def status(machine: Machine, store: Store, lockdown: Lockdown) -> Mapping[str, Any]:
@@ -103,10 +100,8 @@ def status(machine: Machine, store: Store, lockdown: Lockdown) -> Mapping[str, A
         facts["changed"] = True
         facts["undo_problem"] = refusal.sentence()
     if pairing is not None:
-        with contextlib.suppress(AgentError):
-            link = Link(pairing.address)
+        with contextlib.suppress(AgentError), contextlib.closing(Link(pairing.address)) as link:
             hello = say_hello(link, public_key=pairing.public_key)
-            link.close()
             facts.update(station_reached=True, site=hello.site, wanted_version=hello.wanted_version)
     return facts
 

@@ -82,9 +82,9 @@ def test_the_pc_alone_is_checked_where_no_station_is_named(easy, path_with_brows
     assert (done.returncode, found) == (0, ["memory_gb", "browser_version"])
 
 
-def test_a_wrong_address_is_one_sentence_on_stderr(easy):
-    for command in ("check", "run"):
-        done = run(command, "not-an-address")
+def test_a_wrong_address_is_one_sentence_on_stderr(easy, tmp_path):
+    for command in ("check", "run", "page", "pair"):
+        done = run(command, "not-an-address", XDG_STATE_HOME=str(tmp_path))
         assert done.returncode == 1
         assert done.stderr.strip().startswith("“not-an-address”不是考试站地址")
         assert "Traceback" not in done.stderr
@@ -95,16 +95,16 @@ def test_the_station_is_reached_past_any_proxy_setting(station, easy, path_with_
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_help_says_that_the_pc_is_not_locked():
-    assert "does not lock the PC" in " ".join(run("--help").stdout.split())
-    assert "does not lock the PC" in " ".join(run("run", "--help").stdout.split())
+def test_help_says_which_command_does_not_lock_the_pc():
+    assert "does not lock the PC" in " ".join(run("page", "--help").stdout.split())
+    assert "does not lock the PC" not in " ".join(run("run", "--help").stdout.split())
 
 
 @pytest.mark.skipif(os.name != "posix", reason="the stand-in browser is a shell script")
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-def test_run_opens_the_page_opens_it_again_and_ends_with_nothing_left(station, tmp_path, path_with_browser, ending):
+def test_page_opens_the_link_opens_it_again_and_ends_with_nothing_left(station, tmp_path, path_with_browser, ending):
     command, settings = agent(
-        "run", f"{station.address}/seat/x", PATH=path_with_browser, XDG_STATE_HOME=str(tmp_path / "state")
+        "page", f"{station.address}/seat/x", PATH=path_with_browser, XDG_STATE_HOME=str(tmp_path / "state")
     )
     opened = tmp_path / "opened"
     with subprocess.Popen(command, env=settings, stdout=subprocess.PIPE, encoding="utf-8") as process:
@@ -134,3 +134,56 @@ def wait_for_lines(path, count):
     while not path.exists() or len(path.read_text().splitlines()) < count:
         assert time.monotonic() < give_up, "the browser was not opened"
         time.sleep(0.05)
+
+
+def test_a_technician_pairs_asks_and_forgets_by_commands(paired, tmp_path):
+    here = {"XDG_STATE_HOME": str(tmp_path)}
+    done = run("pair", paired.address, "--seat", "12", "--lang", "en", **here)
+    assert done.returncode == 0, done.stderr
+    assert "Registered: 第一机房, seat 12" in done.stdout
+    told = json.loads(run("status", "--json", **here).stdout)
+    assert told["registered"]
+    assert told["station_reached"]
+    assert told["seat"]["number"] == "12"
+    assert told["changed"] is False
+    assert "考位：第一机房 12" in run("status", **here).stdout
+    assert "token-1" not in run("status", **here).stdout
+    paired.pairing_open = False
+    done = run("pair", paired.address, "--forget", "--lang", "en", **here)
+    assert done.returncode == 1
+    assert "takes no new PCs now" in done.stderr
+    assert json.loads(run("status", "--json", **here).stdout)["registered"] is False
+
+
+def test_an_installer_only_notes_the_address_and_the_agent_registers_when_it_runs(paired, tmp_path):
+    here = {"XDG_STATE_HOME": str(tmp_path)}
+    assert run("pair", "http://127.0.0.1:1", "--later", **here).returncode == 0
+    kept = json.loads((tmp_path / "exam-agent" / "pairing.json").read_text())
+    assert kept["address"] == "http://127.0.0.1:1"
+    assert kept["token"] == ""
+
+
+def test_restore_says_what_it_did_and_ends_with_0_when_nothing_is_left(tmp_path):
+    done = run("restore", "--lang", "en", XDG_STATE_HOME=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert "Nothing had to be put back." in done.stdout
+
+
+def test_an_undo_file_that_cannot_be_read_ends_restore_with_1(tmp_path):
+    (tmp_path / "exam-agent").mkdir()
+    (tmp_path / "exam-agent" / "undo.json").write_text("garbage")
+    done = run("restore", XDG_STATE_HOME=str(tmp_path))
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_a_code_is_refused_where_no_orders_ever_came(tmp_path):
+    done = run("unlock", "12345678", "--lang", "en", XDG_STATE_HOME=str(tmp_path))
+    assert done.returncode == 1
+    assert "holds no unlock codes" in done.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the state folder's rights are those of POSIX")
+def test_the_token_is_for_nobody_else_to_read(paired, tmp_path):
+    assert run("pair", paired.address, XDG_STATE_HOME=str(tmp_path)).returncode == 0
+    assert (tmp_path / "exam-agent").stat().st_mode & 0o077 == 0
