@@ -29,7 +29,9 @@ from station.store.models import (
 from station.store.orders_reading import read_rooms
 
 COMMAND_UNKNOWN = problem("command_unknown", "没有这个操作：{named}。", "There is no such command: {named}.")
-DEVICES_MISSING = problem("devices_missing", "没有选中考试机。", "No PC was chosen.")
+DEVICES_MISSING = problem(
+    "devices_missing", "没有选中考试机，或其中有的已被移除。", "No PC was chosen, or one of them was taken away."
+)
 DEVICE_LACKS = problem(
     "device_lacks",
     "考试机“{name}”的程序版本较旧，不支持“{act_zh}”。请先更新考试机程序。",
@@ -70,11 +72,11 @@ LONGEST_MESSAGE = 500
 
 
 def chosen_devices(db: Session, device_ids: Sequence[int]) -> list[Device]:
-    """Find living devices by id, all of them or `device_gone`."""
+    """Find living devices by id: all of them, or `devices_missing`."""
     found = list(
         db.scalars(select(Device).where(Device.id.in_(set(device_ids)), Device.ended_at.is_(None)).order_by(Device.id))
     )
-    if not found:
+    if not found or len(found) != len(set(device_ids)):
         raise Missing(DEVICES_MISSING)
     return found
 

@@ -19,11 +19,17 @@ from station.store.candidate_queries import (
     suspension_of,
     waiting_elsewhere,
 )
-from station.store.models import Attempt, Candidate, CandidateLogin, Seat, StationLife
+from station.store.models import Attempt, Candidate, CandidateLogin, Seat, StationLife, Subject
+from station.store.orders_reading import lock_policy
 from station.web.edge import Edge
 from station.web.entry_key import entry_key
-from station.web.guards import moment_text
+from station.web.guards import moment_text, say
 from station.web.work_state import work_facts
+
+SCREENS_TOLD = (
+    "考试期间，监考员可以查看本机屏幕画面，画面在成绩上报后删除。",
+    "During the test an invigilator may look at this PC's screen; pictures are deleted after delivery.",
+)
 
 
 def page_state(
@@ -143,9 +149,15 @@ def _sitting(held: HeldEntry, *, with_rules: bool) -> dict[str, Any]:
         "remind_min": subject.remind_min,
         "early_leave_min": subject.early_leave_min,
         "entry_cutoff_min": subject.entry_cutoff_min,
-        "rules": json.loads(subject.rules or "[]") if with_rules else [],
+        "rules": _rules(subject) if with_rules else [],
         "misconduct_rules": json.loads(subject.misconduct_rules or "[]") if with_rules else [],
     }
+
+
+def _rules(subject: Subject) -> list[str]:
+    """List the rules for candidates; where staff may look at screens, candidates are told."""
+    told = [say(*SCREENS_TOLD)] if lock_policy(subject.lockdown).pictures else []
+    return [*json.loads(subject.rules or "[]"), *told]
 
 
 def _attempt(db: Session, held: HeldEntry, edge: Edge, *, at: datetime) -> dict[str, Any] | None:

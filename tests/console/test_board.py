@@ -7,6 +7,7 @@ from sqlalchemy import event
 
 from station.services import admission, answering, invigilation
 from station.store.models import Entry, StationLife
+from station.web import device_roll
 from tests.building import KEYS, PRACTICAL_PLANNED, build_room
 from tests.console.serving import Console, refusal, served_staff_app
 
@@ -135,9 +136,11 @@ def test_only_new_events_come_and_an_unchanged_board_is_short(console, room):
     assert after["sitting"]["state"] == "admitting"
 
 
-def test_a_board_takes_the_same_few_queries_however_full_the_room(console, room):
+def test_a_board_takes_the_same_few_queries_however_full_the_room(console, room, monkeypatch):
+    monkeypatch.setattr(device_roll, "REFRESH_S", 3600.0)  # what agents shall be is looked up apart from any board
     one = console("invigilator")
     room.start()
+    one.board(room.theory)
     asked = []
     event.listen(room.store.engine, "before_cursor_execute", lambda *arguments: asked.append(arguments[2]))
     one.board(room.theory)
