@@ -58,7 +58,7 @@ class WorkFolder:
         self._are_orders_new = True
         self._demand: tuple[str, int] = ("", 0)
         self._demand_done: tuple[int, LastState | None] = (0, None)
-        self._told: dict[str, Any] = _told(None)
+        self._told: dict[str, Any] | None = None
         self._problems: list[dict[str, str]] = []
         self._path: Path | None = None
         self._thread = threading.Thread(target=self._work, name="work-folder", daemon=True)
@@ -78,10 +78,10 @@ class WorkFolder:
             self._orders, self._are_orders_new = orders, True
         self._wake.set()
 
-    def state(self) -> dict[str, Any]:
-        """Give `work` of the heartbeat."""
+    def state(self) -> dict[str, Any] | None:
+        """Give `work` of the heartbeat; None: no work folder is looked after here."""
         with self._guard:
-            return dict(self._told)
+            return self._told and dict(self._told)
 
     def problems(self) -> list[dict[str, str]]:
         """Give what stands in the way, as the heartbeat tells problems."""
@@ -224,9 +224,9 @@ def as_json(failure: AgentError) -> dict[str, str]:
     return {"code": failure.code, "zh": failure.sentence("zh"), "en": failure.sentence("en")}
 
 
-def _told(folder: AttemptFolder | None) -> dict[str, Any]:
+def _told(folder: AttemptFolder | None) -> dict[str, Any] | None:
     if folder is None:
-        return {"attempt_id": None, "waiting": 0, "waiting_bytes": 0, "oldest_s": 0.0, "sent": 0}
+        return None
     waiting, size, oldest_s = folder.waiting()
     return {
         "attempt_id": folder.attempt_id,

@@ -223,13 +223,13 @@ def test_an_attempt_that_never_lay_here_needs_no_folder_and_no_last_state(statio
 def test_the_thread_follows_the_orders_and_tells_the_heartbeat(station, run, tmp_path):
     places = []
     work = run(on_place=places.append)
-    assert work.state() == {"attempt_id": None, "waiting": 0, "waiting_bytes": 0, "oldest_s": 0.0, "sent": 0}
+    assert work.state() is None, "the station takes no attempt without a number"
     work.follow(ANSWERING)
     wait_for(lambda: work.path is not None)
     (work.path / "01_海报设计" / "海报.psd").write_bytes(b"one")
     wait_for(lambda: station.versions)
     wait_for(lambda: work.state()["sent"] == 1)
-    assert work.state()["attempt_id"] == 17
+    assert work.state() == {"attempt_id": 17, "waiting": 0, "waiting_bytes": 0, "oldest_s": 0.0, "sent": 1}
     assert not work.problems()
     (work.path / "01_海报设计" / "海报.psd").write_bytes(b"last")
     last = work.take_last_state("hand_in", wait_s=20)
