@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from station.domain.attempt import ENDED
 from station.domain.work_folder import ANSWER_STATE_NAMES, LAST_STATE_WITHIN, Held, WorkAnswer, WorkCause
 from station.store.models import Attempt, WorkFolder, WorkVersion
-from station.store.work_queries import counting, versions_of, work_answers
+from station.store.work_queries import counting, versions_of, work_answers, work_plan
 from station.web.edge import Edge
 from station.web.guards import moment_text, say
 
@@ -47,10 +47,11 @@ def work_document(db: Session, attempt: Attempt) -> dict[str, Any]:
     """List what is wanted and what answers it, and every file with its versions, newest first."""
     versions = versions_of(db, attempt.id)
     folder = db.get(WorkFolder, attempt.id)
+    folders = {one.item_id: one.folder for one in work_plan(db, attempt.paper_id).folders}
     return {
         "stamp": folder.version_count if folder is not None else 0,
         "has_folder": folder is not None,
-        "wanted": [_wanted(one) for one in work_answers(db, attempt)],
+        "wanted": [_wanted(one, folders[one.wanted.item_id]) for one in work_answers(db, attempt)],
         "files": [_file(path, rows) for path, rows in versions.items()],
     }
 
@@ -70,13 +71,14 @@ def _agent(edge: Edge, folder: WorkFolder) -> dict[str, Any]:
     }
 
 
-def _wanted(answer: WorkAnswer) -> dict[str, Any]:
+def _wanted(answer: WorkAnswer, folder: str) -> dict[str, Any]:
     wanted = answer.wanted
     return {
         "item_id": wanted.item_id,
         "part": wanted.part,
         "label": wanted.label,
         "name": wanted.name,
+        "folder": folder,
         "required": wanted.required,
         "state": answer.state,
         "state_name": say(*ANSWER_STATE_NAMES[answer.state]),

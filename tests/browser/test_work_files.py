@@ -66,7 +66,8 @@ def picture(page: Page, name: str) -> None:
 
 
 def box(pc: CandidatePc, label: str):  # type: ignore[no-untyped-def]
-    return pc.item("f1").locator(".file-box", has_text=label)
+    named = pc.page.locator(".file-label", has_text=label)
+    return pc.item("f1").locator(".file-box").filter(has=named)
 
 
 def test_each_wanted_file_shows_when_it_was_saved_and_what_is_not_there_yet(

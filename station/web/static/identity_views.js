@@ -108,6 +108,7 @@ export function doneView(shell, state) {
     empty(now.attempt.is_in_backup);
     const { answered_count: answered, item_count: items, late_count: lateCount, ended_at: endedAt } = now.attempt;
     setText(counts, say(`已保存 ${answered} / ${items} 题的答案，${clockTime(endedAt)} 结束。`, `Answers to ${answered} of ${items} items are saved; ended at ${clockTime(endedAt)}.`));
+    if (now.work) setText(counts, say(`网页作答已保存 ${answered} 题，作品文件见下；${clockTime(endedAt)} 结束。`, `Answers on the page: ${answered} items saved; work files: see below. Ended at ${clockTime(endedAt)}.`));
     late.hidden = !lateCount;
     setText(late, say(`有 ${lateCount} 次保存在结束后到达，已留存，由考务人员决定是否计入。`, `${lateCount} saves came after the end. They are kept; the staff decide whether they count.`));
     work.hidden = !now.work;

@@ -103,7 +103,7 @@ class FileBox {
     const { file, uploadedAt } = this.here || {};
     const isWorked = this.#drawWork();
     this.remove.hidden = !file || isWorked;
-    setText(this.button, this.answer ? say("改为直接上传", "Upload instead") : file ? say("重新选择文件", "Replace") : say("选择文件，或拖到这里", "Choose a file, or drop it here"));
+    setText(this.button, this.answer ? say("直接上传", "Upload instead") : file ? say("重新选择文件", "Replace") : say("选择文件，或拖到这里", "Choose a file, or drop it here"));
     if (isWorked) return;
     this.element.dataset.state = file ? "here" : "";
     if (!file) {
@@ -123,13 +123,13 @@ class FileBox {
     if (!file && this.here) return false; // uploaded just now; the list comes with the next poll
     this.element.dataset.state = answer.state === "there" ? "here" : "";
     if (!file) {
-      this.told.replaceChildren(el("span", say(`还没有。请在软件中保存为“${answer.name}”，放进作品文件夹。`, `Not there yet. Save it as "${answer.name}" in the work folder.`)));
+      this.told.replaceChildren(el("span", say(`还没有。请在软件中保存为“${answer.name}”，放进作品文件夹的“${answer.folder}”。`, `Not there yet. Save it as "${answer.name}" in "${answer.folder}" of the work folder.`)));
       return true;
     }
     const versions = el("button.plain", { type: "button", onclick: () => filesDialog(this.work, file.path) }, say("历史版本", "Versions"));
     const when = say(`第 ${file.version} 版，${clockTime(file.saved_at)} 已保存`, `version ${file.version}, saved ${clockTime(file.saved_at)}`);
     const state = answer.state === "there" ? "" : say(`（${answer.state_name}，请检查）`, ` (${answer.state_name}: please check)`);
-    this.told.replaceChildren(...[answer.state === "there" && sign("check"), el("span", when, say("：", ": "), el("strong", file.name), `（${fileSize(file.size)}）${state}`), versions].filter(Boolean));
+    this.told.replaceChildren(...[answer.state === "there" && sign("check"), el("span", when, say("：", ": "), el("strong", file.name), el("span.size", `（${fileSize(file.size)}）`), state), versions].filter(Boolean));
     return true;
   }
 

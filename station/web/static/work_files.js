@@ -104,7 +104,8 @@ export function wantedList(work) {
   const wanted = [...work.wanted.values()];
   if (!work.facts || !wanted.length) return null;
   const rows = wanted.map((one) => {
-    const saved = one.file && `${one.file.name}${one.file.version ? say(` 第 ${one.file.version} 版`, ` version ${one.file.version}`) : ""} ${clockTime(one.file.saved_at)}`;
+    const version = one.file?.version ? say(`第 ${one.file.version} 版`, `version ${one.file.version}`) : say("网页上传", "uploaded");
+    const saved = one.file && [one.file.name === one.name ? "" : one.file.name, version, clockTime(one.file.saved_at)].filter(Boolean).join(" · ");
     const state = one.state === "there" ? saved : one.required ? one.state_name : say("未交（选交）", "none (optional)");
     return el("li", { "data-state": one.is_missing ? "missing" : one.state === "there" ? "there" : "open" }, el("span.name", one.name), el("span", state));
   });
