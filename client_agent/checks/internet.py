@@ -37,9 +37,12 @@ class Internet(Yes):
     title = ("外网隔离", "Internet closed")
     wanted = ("不能访问", "not reachable")
 
+    def __init__(self, targets: Sequence[str] | None = None) -> None:
+        self._targets = targets
+
     def run(self, item: Item, pc: Pc) -> Finding:
         network = _network(pc)
-        targets = [*known("internet"), *item.names]
+        targets = [*(known("internet") if self._targets is None else self._targets), *item.names]
         targets += [f"proxy {proxy}" for proxy in network.proxies]
         reached = try_all(targets)
         value = {"reached": reached, "tried": len(targets), "gateways": list(network.gateways)}
