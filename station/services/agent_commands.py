@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import delete, select
@@ -211,20 +211,20 @@ def keep_picture(db: Session, device_id: int, command_id: int, content: bytes, *
     return picture
 
 
-def drop_old_pictures(db: Session) -> list[str]:
-    """Forget the pictures of rooms whose sittings are all delivered; gives the files to remove from the disk."""
+def old_pictures(db: Session) -> dict[int, str]:
+    """Name the pictures of rooms that hold nothing and wait for no delivery: SHA-256 by command."""
     open_rooms = select(Sitting.room_id).where(Sitting.state.in_((*HOLDING, SittingState.CLOSED)))
     rows = db.execute(
         select(ScreenPicture.command_id, ScreenPicture.sha256)
         .outerjoin(Seat, Seat.id == ScreenPicture.seat_id)
         .where(ScreenPicture.seat_id.is_(None) | Seat.room_id.not_in(open_rooms))
-    ).all()
-    if not rows:
-        return []
-    db.execute(delete(ScreenPicture).where(ScreenPicture.command_id.in_([row.command_id for row in rows])))
-    db.flush()
-    still = set(db.scalars(select(ScreenPicture.sha256)))
-    return sorted({row.sha256 for row in rows} - still)
+    )
+    return {row.command_id: row.sha256 for row in rows}
+
+
+def forget_pictures(db: Session, command_ids: Collection[int]) -> None:
+    """Forget pictures whose files have been removed."""
+    db.execute(delete(ScreenPicture).where(ScreenPicture.command_id.in_(command_ids)))
 
 
 def _check_pictures(db: Session, device: Device) -> None:

@@ -1,4 +1,4 @@
-"""One round of the disk watch: look, work out the budget, tell the journal. For the composition root's bell."""
+"""One round of the disk watch: look, work out the budget, tell the journal, remove what was promised to go."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 
 from station.services import disk_space
 from station.web.edge import Edge
+from station.web.picture_round import remove_old_pictures
 
 BUDGET_EVERY_S = 30.0
 
@@ -25,6 +26,7 @@ class DiskRound:
             with edge.store.reading() as db:
                 watch.budget = disk_space.read_budget(db, watch.limits)
             self._budget_at = now
+            remove_old_pictures(edge)
         if untold:
             with edge.store.transaction() as db:
                 disk_space.note_disk(db, untold, edge.clock.now())

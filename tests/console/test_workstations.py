@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 from sqlalchemy import select, update
 
-from station.services import agent_commands, invigilation
+from station.services import invigilation
 from station.store.models import Device, Entry, JournalEntry, Seat, Sitting, Subject
+from station.web.picture_round import remove_old_pictures
 from tests.agent_pc import AgentPc
 from tests.console.serving import refusal, served_candidate_app
 
@@ -301,14 +303,20 @@ def test_pictures_go_when_the_rooms_sittings_are_delivered(console, room, pc):
     room.start()
     asked = one.act("/api/devices/picture", device_ids=[pc.device_id], reason="核对").json()
     pc.post("/api/agent/pictures", data=PNG, headers={"X-Command": str(asked["command_ids"][0])})
+    left_behind = room.edge.pictures / "ab" / "left-by-a-crash"
+    left_behind.parent.mkdir(exist_ok=True)
+    left_behind.write_bytes(PNG)
+    os.utime(left_behind, (0, 0))
+    remove_old_pictures(room.edge)
+    shown = f"/pictures/{asked['command_ids'][0]}"
+    assert one.get(shown).status_code == 200
+    assert not left_behind.exists()
     with room.changing() as db:
-        assert agent_commands.drop_old_pictures(db) == []
         db.execute(update(Sitting).values(state="delivered"))
-    with room.changing() as db:
-        gone = agent_commands.drop_old_pictures(db)
-    assert len(gone) == 1
-    assert one.get(f"/pictures/{asked['command_ids'][0]}").status_code == 404
-    assert one.get("/pictures/999").status_code == 404
+    remove_old_pictures(room.edge)
+    assert not [path for path in room.edge.pictures.glob("*/*") if path.is_file()]
+    answer = one.get(shown, headers={"Accept": "application/json"})
+    assert (answer.status_code, "没有这张屏幕画面" in answer.text) == (404, True)  # picture_missing
 
 
 def test_candidates_are_told_that_staff_may_look_at_their_screen(room, candidate_address):
