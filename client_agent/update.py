@@ -46,7 +46,7 @@ def fetch_installer(link: Link, installer: Mapping[str, Any] | None, folder: Pat
         have = part.stat().st_size if part.exists() else 0
         if have < size:
             with part.open("ab") as file:
-                for piece in link.get_bytes(PATH, have):
+                for piece in link.get_bytes(f"{PATH}?name={name}", have):
                     file.write(piece)
         if part.stat().st_size < size:
             raise AgentError(STATION_UNREACHABLE, address=link.origin, reason="the file was cut off")

@@ -101,7 +101,7 @@ class PairedStation:
         if path in self.wrong:
             return self.wrong[path]
         name = path.rpartition("/")[2]
-        if path == "/api/agent/installer":
+        if path.startswith("/api/agent/installer?name=exam-agent-"):
             begin = int(headers["Range"][6:-1]) if "Range" in headers else 0
             return (206 if begin else 200), self.installer[begin:]
         if path == "/api/agent/hello":

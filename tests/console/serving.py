@@ -24,9 +24,9 @@ def served_staff_app(room: BuiltRoom, *, port: int = 0) -> Iterator[str]:
 
 
 @contextmanager
-def served_candidate_app(room: BuiltRoom) -> Iterator[str]:
+def served_candidate_app(room: BuiltRoom, *, port: int = 0) -> Iterator[str]:
     """Serve what the candidate PCs of a room reach; gives its address."""
-    with _served(create_candidate_app(room.edge), port=0) as address:
+    with _served(create_candidate_app(room.edge), port=port) as address:
         yield address
 
 
