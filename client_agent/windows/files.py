@@ -89,8 +89,7 @@ class SharedFiles:
         """Say whether it is a symbolic link or a junction."""
         if entry.is_symlink():
             return True
-        attributes = getattr(entry.stat(follow_symlinks=False), "st_file_attributes", 0)
-        return bool(attributes & FILE_ATTRIBUTE_REPARSE_POINT)
+        return _is_reparse_point(entry.stat(follow_symlinks=False))
 
     def open(self, path: str) -> BinaryIO:
         descriptor = self._open(path, SHARE_READ | SHARE_WRITE | SHARE_DELETE)
@@ -108,6 +107,26 @@ class SharedFiles:
         except OSError:
             return False
         return False
+
+    def make_folder(self, root: str, local: str, *, is_theirs: bool = True) -> None:
+        """Rights come from the drive: who works at the PC may write there."""
+        path = root
+        for part in local.split(os.sep):
+            path = os.path.join(path, part)
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(path)
+            if _leads_elsewhere(path):
+                raise OSError(f"a link: {path}")
+
+    def put(self, source: str, root: str, local: str) -> None:
+        if os.path.dirname(local):
+            self.make_folder(root, os.path.dirname(local))
+        os.replace(source, os.path.join(root, local))
+
+    def rename(self, root: str, local: str, new_local: str) -> None:
+        if os.path.dirname(local):
+            self.make_folder(root, os.path.dirname(local))
+        os.rename(os.path.join(root, local), os.path.join(root, new_local))
 
     def fit_name(self, name: str) -> str:
         if len(name) <= LONGEST_NAME:
@@ -130,3 +149,11 @@ class SharedFiles:
             if getattr(failure, "winerror", 0) in (SHARING_VIOLATION, LOCK_VIOLATION):
                 raise FileHeld(str(failure)) from failure
             raise
+
+
+def _leads_elsewhere(path: str) -> bool:
+    return os.path.islink(path) or _is_reparse_point(os.lstat(path))
+
+
+def _is_reparse_point(status: os.stat_result) -> bool:
+    return bool(getattr(status, "st_file_attributes", 0) & FILE_ATTRIBUTE_REPARSE_POINT)

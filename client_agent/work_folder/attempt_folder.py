@@ -9,19 +9,17 @@ from __future__ import annotations
 import os
 import random
 import sqlite3
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable, Generator, Sequence
+from typing import Generator
 
-from client_agent import clock
 from client_agent.errors import AgentError, problem
-from client_agent.station_link import STATION_BUSY, STATION_UNREACHABLE
+from client_agent.station_link import STATION_BUSY, STATION_UNREACHABLE, refusal_code
 from client_agent.work_folder import fetcher, place
-from client_agent.work_folder.files import Files, PlainFiles
-from client_agent.work_folder.ledger import HeldFiles, Kept, Ledger
+from client_agent.work_folder.ledger import HeldFiles, Kept
 from client_agent.work_folder.outgoing import Outgoing
 from client_agent.work_folder.sender import Sender
-from client_agent.work_folder.station import FolderPlan, Link, Station
+from client_agent.work_folder.station import FolderPlan, Station
+from client_agent.work_folder.surroundings import LastState, Surroundings
 from client_agent.work_folder.watcher import Watcher
 
 WORK_DISK_FAILED = problem(
@@ -32,6 +30,13 @@ WORK_DISK_FAILED = problem(
 
 OPEN_STATES = ("", "not_opened", "answering", "suspended")
 LAST_CAUSES = {"handed_in": "hand_in", "collected": "collect", "cancelled": "collect"}
+WORK_LEFT_OVER = problem(
+    "work_left_over",
+    "本机的“{folder}”中有 {count} 个文件尚未传到服务器，服务器不再从这台机接收：{sentence}"
+    "请勿还原或清空本机，告知技术人员。",
+    "{count} files in {folder} on this PC are not at the station, which takes no more of them from here: {sentence} "
+    "Do not reset or clear this PC; tell the technician.",
+)
 EMPTIED = "emptied"
 WRITERS_HAVE_S = 10.0
 SNAPSHOTS_HAVE_S = 20.0
@@ -39,32 +44,9 @@ SETTLE_TRIES = 3
 LONGEST_BACKOFF_S = 10.0
 ASK_AGAIN_S = 60.0
 ASIDE_AFTER_S = 30.0
+REFUSED_AGAIN_S = 60.0
 HELD_AGAIN_S = 3.0
 A_TURN_S = 0.1
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What a work folder stands on. `offset_s`: this PC's clock minus the station's; None: it is asked for."""
-
-    link: Link
-    ledger: Ledger
-    drives: Callable[[], Sequence[Path]]
-    boot_id: str
-    files: Files = field(default_factory=PlainFiles)
-    offset_s: Callable[[], float] | None = None
-    monotonic: Callable[[], float] = clock.monotonic
-    pause: Callable[[int], None] = lambda _size: None
-
-
-@dataclass(frozen=True)
-class LastState:
-    """What came of taking the last state. `still_open`: files that were being written to the last."""
-
-    cause: str
-    complete: bool
-    missing: Sequence[str]
-    still_open: Sequence[str]
 
 
 class AttemptFolder:
@@ -141,7 +123,19 @@ class AttemptFolder:
 
     def problems(self) -> list[AgentError]:
         refused = [failure for _mark, failure in self._outgoing.refused.values()] if self._outgoing else []
+        step = self._trouble.get("step")
+        if self._seat_left_at is not None and step is not None and refusal_code(step):
+            return self._left_over(step)
         return [*{failure.code: failure for failure in self._trouble.values()}.values(), *refused]
+
+    def _left_over(self, refusal: AgentError) -> list[AgentError]:
+        """Who sat here sits elsewhere: it matters only if something lies here that the station does not have."""
+        count = self.waiting()[0]
+        if not count or self._kept is None:
+            return []
+        sentence = refusal.details.get("sentence", "")
+        folder = os.path.basename(self._kept.root)
+        return [AgentError(WORK_LEFT_OVER, folder=folder, count=count, sentence=sentence)]
 
     def step(self) -> bool:
         """Do a little; says whether there is more to do at once."""
@@ -197,7 +191,7 @@ class AttemptFolder:
         self._tell_again()
         plan = self._plan = self._station.plan()
         asked_at = self._around.monotonic()
-        if plan.state == EMPTIED:
+        if plan.state == EMPTIED and not self.waiting()[0]:
             return self._empty()
         if self._kept is None and (plan.state not in OPEN_STATES or self._seat_left_at is not None):
             self.is_gone = self._seat_left_at is not None
@@ -210,6 +204,8 @@ class AttemptFolder:
             self._keep(self._kept._replace(largest=plan.largest_file))
         if plan.state in LAST_CAUSES:
             self.end(LAST_CAUSES[plan.state])
+        elif self._kept is not None and self._kept.settled and plan.state in OPEN_STATES:
+            self._keep(self._kept._replace(settled=""))  # the candidate was let go on
         if self._kept is not None and not self._kept.aside and self._watcher is not None:
             self._watcher.look(at_once=True)
             self._coming = self._fetcher().make_so(plan)
@@ -365,6 +361,8 @@ class AttemptFolder:
         """Try again later: the longer it lasts the rarer, and not all PCs of the room at the same moment."""
         self._failures += 1
         pause_s = min(LONGEST_BACKOFF_S, 2.0 ** min(self._failures - 1, 10))
+        if self._seat_left_at is not None and refusal_code(failure):
+            pause_s = REFUSED_AGAIN_S
         self._not_before = self._around.monotonic() + pause_s * random.uniform(0.5, 1.0)
         if self._outgoing is not None:
             self._outgoing.drop()

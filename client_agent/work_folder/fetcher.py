@@ -65,7 +65,7 @@ class Fetcher:
     def make_so(self, plan: FolderPlan) -> Generator[None, None, None]:
         """Bring folders, materials and files to this PC, small ones first. Raises AgentError, OSError."""
         for folder in plan.item_folders:
-            os.makedirs(self._path(self._local(folder)), exist_ok=True)
+            self._files.make_folder(self._kept.root, self._local(folder))
         newest = {wish.path for wish in plan.files}
         materials = [wish for wish in plan.materials if wish.path not in newest]
         wishes = [wish for wish in (*plan.files, *materials) if not self._is_taken_back(wish, plan)]
@@ -119,7 +119,7 @@ class Fetcher:
             if wish.version == 0 or here.mtime_ns / 1e9 > self._here(wish).timestamp():
                 return
             aside = self._free_name(beside(local, OLD_HERE))
-            os.rename(self._path(local), self._path(aside))
+            self._files.rename(self._kept.root, local, aside)
             yield from self._put(wish, local)
 
     def _put(self, wish: Wish, local: str) -> Generator[None, None, None]:
@@ -143,13 +143,12 @@ class Fetcher:
     def _replace(self, content: str, local: str, wish: Wish | None = None) -> bool:
         """Put what was fetched into its place in one step; False: another program holds what lies there."""
         target = self._path(local)
-        os.makedirs(os.path.dirname(target), exist_ok=True)
         if wish is not None and wish.modified_at is not None:
             seconds = self._here(wish).timestamp()
             with contextlib.suppress(OSError, OverflowError, ValueError):
                 os.utime(content, (seconds, seconds))
         try:
-            os.replace(content, target)
+            self._files.put(content, self._kept.root, local)
         except PermissionError:
             return False
         mark = self._files.mark(os.lstat(target))

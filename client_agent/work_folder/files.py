@@ -9,9 +9,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import sys
 import threading
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import BinaryIO, NamedTuple, Protocol, Sequence
 
 
 class Mark(NamedTuple):
@@ -54,6 +55,21 @@ class Files(Protocol):
         """Say whether another program has this file open."""
         ...
 
+    def make_folder(self, root: str, local: str, *, is_theirs: bool = True) -> None:
+        """Make a folder below `root` with those above it, following no link; the candidate's own if `is_theirs`."""
+        ...
+
+    def put(self, source: str, root: str, local: str) -> None:
+        """Move a file of the agent's to its place below `root` in one step, as the candidate's own.
+
+        Follows no link below `root`: who may write there must not lead the agent elsewhere. PermissionError: held.
+        """
+        ...
+
+    def rename(self, root: str, local: str, new_local: str) -> None:
+        """Give a file below `root` another name in the same folder, following no link."""
+        ...
+
     def fit_name(self, name: str) -> str:
         """Shorten a name to what this file system can hold."""
         ...
@@ -68,10 +84,13 @@ class Files(Protocol):
 
 
 class PlainFiles:
-    """POSIX file systems."""
+    """POSIX file systems. `person`: whose the folder shall be when the agent runs as root."""
 
     listing_may_lag = False
     longest_name_bytes = 255
+
+    def __init__(self, person: str = "") -> None:
+        self._owner = _ids_of(person) if person else None
 
     def reachable(self, folder: Path) -> str:
         return os.path.abspath(str(folder))
@@ -96,6 +115,42 @@ class PlainFiles:
                     return True
         return False
 
+    def make_folder(self, root: str, local: str, *, is_theirs: bool = True) -> None:
+        os.close(self._enter(root, local.split(os.sep), self._owner if is_theirs else None))
+
+    def put(self, source: str, root: str, local: str) -> None:
+        if self._owner is not None:
+            _give(source, self._owner)
+        *above, name = local.split(os.sep)
+        folder = self._enter(root, above, self._owner)
+        try:
+            os.rename(source, name, dst_dir_fd=folder)
+        finally:
+            os.close(folder)
+
+    def rename(self, root: str, local: str, new_local: str) -> None:
+        *above, name = local.split(os.sep)
+        folder = self._enter(root, above, self._owner)
+        try:
+            os.rename(name, os.path.basename(new_local), src_dir_fd=folder, dst_dir_fd=folder)
+        finally:
+            os.close(folder)
+
+    def _enter(self, root: str, parts: Sequence[str], owner: tuple[int, int] | None) -> int:
+        """Open a folder step by step, so that no link is followed; make what is missing."""
+        flags = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
+        folder = os.open(root, flags)
+        for part in parts:
+            try:
+                is_new = _make(part, folder)
+                deeper = os.open(part, flags | getattr(os, "O_NOFOLLOW", 0), dir_fd=folder)
+            finally:
+                os.close(folder)
+            folder = deeper
+            if is_new and owner is not None:
+                _give(folder, owner)
+        return folder
+
     def fit_name(self, name: str) -> str:
         if len(os.fsencode(name)) <= self.longest_name_bytes:
             return name
@@ -115,6 +170,29 @@ class PlainFiles:
         if setpriority is not None:  # on Linux a niceness belongs to the thread
             with contextlib.suppress(OSError):
                 setpriority(getattr(os, "PRIO_PROCESS", 0), threading.get_native_id(), 10)
+
+
+def _make(name: str, folder: int) -> bool:
+    try:
+        os.mkdir(name, dir_fd=folder)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _give(what: str | int, owner: tuple[int, int]) -> None:
+    if sys.platform != "win32":
+        os.chown(what, *owner)
+
+
+def _ids_of(person: str) -> tuple[int, int] | None:
+    if sys.platform != "win32":
+        import pwd
+
+        with contextlib.suppress(KeyError):
+            found = pwd.getpwnam(person)
+            return found.pw_uid, found.pw_gid
+    return None
 
 
 def _has_open(process: str, path: str) -> bool:

@@ -8,10 +8,11 @@ from typing import Any, Callable, Mapping, Sequence
 
 from client_agent import clock
 from client_agent.errors import AgentError, problem
-from client_agent.work_folder.attempt_folder import LAST_CAUSES, AttemptFolder, LastState, Surroundings
+from client_agent.work_folder.attempt_folder import LAST_CAUSES, AttemptFolder
 from client_agent.work_folder.files import Files, PlainFiles
 from client_agent.work_folder.ledger import Ledger
 from client_agent.work_folder.station import Link
+from client_agent.work_folder.surroundings import LastState, Surroundings
 
 WORK_FAULT = problem(
     "work_fault",

@@ -52,12 +52,12 @@ def find_or_make(
     if known is not None and is_there(known):
         return known, True
     if known is not None and _generation(kept_folder(known)) == known.generation:
-        os.makedirs(known.root)  # removed as a whole: nobody's work is thrown away like that
+        _make_root(known.root, files)  # removed as a whole: nobody's work is thrown away like that
         return known._replace(aside=""), False
     bases = [files.reachable(drive) for drive in drives()]
     found = next((kept for base in bases if (kept := _found_on(base, attempt_id)) is not None), None)
     if found is not None:
-        os.makedirs(found.root, exist_ok=True)
+        _make_root(found.root, files)
         return found, False
     return _make(plan, attempt_id, bases, files), False
 
@@ -127,9 +127,9 @@ def _make(plan: FolderPlan, attempt_id: int, bases: Sequence[str], files: Files)
         root = os.path.join(home, f"{name}_{number}")
     kept = Kept(attempt_id, root, uuid.uuid4().hex[:8], "", 0, "", plan.largest_file)
     folder = kept_folder(kept)
-    os.makedirs(folder)
+    files.make_folder(base, os.path.relpath(folder, base), is_theirs=False)
     files.hide(os.path.dirname(folder))
-    os.makedirs(root)
+    _make_root(root, files)
     partly = os.path.join(folder, MADE + ".part")
     with open(partly, "w", encoding="utf-8") as written:
         json.dump({"attempt_id": attempt_id, "generation": kept.generation, "folder": os.path.basename(root)}, written)
@@ -137,6 +137,12 @@ def _make(plan: FolderPlan, attempt_id: int, bases: Sequence[str], files: Files)
         os.fsync(written.fileno())
     os.replace(partly, os.path.join(folder, MADE))
     return kept
+
+
+def _make_root(root: str, files: Files) -> None:
+    home, name = os.path.split(root)
+    base, of_all = os.path.split(home)
+    files.make_folder(base, os.path.join(of_all, name))
 
 
 def _choose(bases: Sequence[str], wanted: int, *, least: int) -> str:

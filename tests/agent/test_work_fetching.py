@@ -1,6 +1,7 @@
 """The folder on another PC, after a reboot, and when the candidate takes an earlier version back."""
 
 import os
+import pwd
 import time
 
 import pytest
@@ -255,6 +256,33 @@ def test_a_station_that_names_a_path_outside_is_not_followed(make_pc, station):
     pc.live(5)
     assert here(pc) == {}
     assert not list(pc.home.rglob("outside.txt"))
+
+
+def test_nothing_is_written_through_a_link_that_a_candidate_made(make_pc, station, tmp_path):
+    elsewhere = tmp_path / "etc"
+    elsewhere.mkdir()
+    pc = make_pc()
+    pc.live(2)
+    (pc.root / "草稿").symlink_to(elsewhere, target_is_directory=True)
+    station.add_version("草稿/passwd", b"x")
+    station.add_version("01_海报设计/a.txt", b"y")
+    pc.folder.ask_again()
+    pc.live(5)
+    assert not list(elsewhere.iterdir())
+    assert (pc.item / "a.txt").read_bytes() == b"y"
+    assert [failure.code for failure in pc.folder.problems()] == ["work_disk_failed"]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="gives files to another person")
+def test_under_root_the_folder_is_the_candidates_and_what_is_kept_of_others_is_not(make_pc, station):
+    station.add_material("素材/logo.png", b"logo")
+    pc = make_pc(files=PlainFiles("nobody"))
+    pc.live(3)
+    owners = {path.stat().st_uid for path in [pc.root, *pc.root.rglob("*")]}
+    assert owners == {pwd.getpwnam("nobody").pw_uid}
+    kept = pc.drive / "exam-work" / ".kept"
+    assert kept.stat().st_uid == 0
+    assert not kept.stat().st_mode & 0o077
 
 
 def test_without_room_nothing_is_begun_and_it_is_told(make_pc, station, tmp_path):

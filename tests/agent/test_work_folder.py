@@ -198,6 +198,50 @@ def test_another_candidate_does_not_see_the_folder_and_what_waited_is_still_sent
     assert station.contents(POSTER) == [b"unsent work"], "moving is no change"
 
 
+def test_what_the_station_takes_no_more_from_this_pc_is_told_and_kept(pc, station):
+    (pc.item / "海报.psd").write_bytes(b"one")
+    pc.live(4)
+    (pc.item / "海报.psd").write_bytes(b"saved as the PC was left")
+    pc.folder.stand_up(at_once=True)
+    station.attempt_id = 99  # its candidate sits elsewhere now
+    pc.live(10)
+    (told,) = pc.folder.problems()
+    assert told.code == "work_left_over"
+    assert "1 个文件" in told.sentence()
+    asked = len(station.asked)
+    pc.live(60)
+    assert len(station.asked) - asked < 10
+    (left,) = pc.drive.rglob("海报.psd")
+    assert left.read_bytes() == b"saved as the PC was left"
+    station.attempt_id = 17
+    pc.folder.sit_down()
+    pc.live(70)
+    assert station.newest(POSTER) == b"saved as the PC was left"
+    assert not pc.folder.problems()
+
+
+def test_emptied_or_not_what_the_station_lacks_is_sent_before_it_goes(pc, station):
+    (pc.item / "海报.psd").write_bytes(b"one")
+    pc.live(4)
+    (pc.item / "海报.psd").write_bytes(b"an editor saved once more")
+    pc.live(0.5)
+    station.state = "emptied"
+    pc.folder.ask_again()
+    pc.live(90)
+    assert station.newest(POSTER) == b"an editor saved once more"
+    assert pc.folder.is_gone
+    assert not list(pc.drive.rglob("海报.psd"))
+
+
+def test_who_was_let_go_on_hands_in_a_second_time(pc, station):
+    (pc.item / "海报.psd").write_bytes(b"one")
+    for state in ("handed_in", "answering", "handed_in"):
+        station.state = state
+        pc.folder.ask_again()
+        pc.live(8)
+    assert len(station.settled) == 2
+
+
 def test_who_comes_back_at_once_finds_the_folder_in_its_place(pc, station):
     (pc.item / "海报.psd").write_bytes(b"one")
     pc.live(4)

@@ -128,6 +128,22 @@ def test_a_path_may_be_longer_than_260_characters(calls, monkeypatch):
     assert files.reachable("\\\\?\\D:\\") == "\\\\?\\D:\\"
 
 
+def test_files_are_put_into_folders_and_never_through_a_link(calls, tmp_path):
+    files, elsewhere = SharedFiles(calls), tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    root = tmp_path / "root"
+    root.mkdir()
+    (tmp_path / "coming").write_bytes(b"x")
+    files.put(str(tmp_path / "coming"), str(root), os.path.join("01", "素材", "a.txt"))
+    files.rename(str(root), os.path.join("01", "素材", "a.txt"), os.path.join("01", "素材", "b.txt"))
+    assert (root / "01" / "素材" / "b.txt").read_bytes() == b"x"
+    (root / "02").symlink_to(elsewhere, target_is_directory=True)
+    (tmp_path / "coming").write_bytes(b"y")
+    with pytest.raises(OSError, match="a link"):
+        files.put(str(tmp_path / "coming"), str(root), os.path.join("02", "a.txt"))
+    assert not list(elsewhere.iterdir())
+
+
 def test_names_keep_to_what_the_file_system_holds(calls):
     files = SharedFiles(calls)
     assert files.fit_name("海报.psd") == "海报.psd"

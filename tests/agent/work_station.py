@@ -16,9 +16,10 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from client_agent.station_link import Link
-from client_agent.work_folder.attempt_folder import AttemptFolder, Surroundings
+from client_agent.work_folder.attempt_folder import AttemptFolder
 from client_agent.work_folder.files import PlainFiles
 from client_agent.work_folder.ledger import Ledger
+from client_agent.work_folder.surroundings import Surroundings
 
 PIECE = 4 * 1024 * 1024
 ROUTE = re.compile(r"/api/agent/folders/(\d+)(?:/(contents|versions|settled))?(?:/([0-9a-f]{64}))?")
