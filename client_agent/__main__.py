@@ -14,8 +14,9 @@ from typing import Callable, Sequence
 from client_agent import __version__, technician
 from client_agent.agent_run import Agent, Parts
 from client_agent.browser import KioskRun, choose_browser
-from client_agent.checks import is_fit, load_requirements
-from client_agent.checks.run import check_and_report, run_checks
+from client_agent.checks import is_fit
+from client_agent.checks.command import check_by_hand
+from client_agent.checks.run import check_and_report
 from client_agent.errors import AgentError
 from client_agent.lockdown.sequence import Lockdown
 from client_agent.lockdown.undo import UndoFile
@@ -167,7 +168,13 @@ def _run(chosen: argparse.Namespace, machine: Machine) -> int:
 
 
 def _check(chosen: argparse.Namespace, machine: Machine) -> int:
-    findings = run_checks(load_requirements(chosen.wanted), machine, chosen.station)
+    def tell(zh: str, en: str) -> None:
+        print(en if chosen.lang == "en" else zh, file=sys.stderr)  # the answer itself may be read by a program
+
+    store = Store(machine.state_folder())
+    findings = check_by_hand(
+        machine, store, station=chosen.station, wanted=chosen.wanted, is_own=chosen.wanted == WANTED, say=tell
+    )
     print(as_json(findings) if chosen.json else as_table(findings, chosen.lang))
     return 0 if is_fit(findings) else 1
 
