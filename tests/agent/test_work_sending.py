@@ -155,6 +155,7 @@ class SwiftEditor(PlainFiles):
     """Files of a program that writes at the very moment one of them is read."""
 
     def __init__(self):
+        super().__init__()
         self.writes = []
 
     def open(self, path):
@@ -188,6 +189,7 @@ class LockedFiles(PlainFiles):
     """A program that keeps some files to itself, as on Windows."""
 
     def __init__(self):
+        super().__init__()
         self.locked = set()
 
     def open(self, path):
