@@ -79,6 +79,10 @@ def build_parser() -> argparse.ArgumentParser:
     command("restore", _restore, "把本机恢复原状（锁定中也可以）。Put this PC back as it was, also while it is locked.")
     unlock = command("unlock", _unlock, "用监考员的解锁码解锁本机。Free this PC by an invigilator's code.")
     unlock.add_argument("code", help="解锁码 the code")
+    if sys.platform == "win32":
+        command(
+            "service", _service, "Windows 服务用：开机恢复并启动考试程序。For the service: restore, keep `run` running."
+        )
     page_help = "全屏打开一个考位链接，退出后自动重开。Keep a seat's link open full screen until Ctrl+C."
     page = command("page", _page, f"{page_help} {NOT_LOCKED}")
     page.add_argument("station", metavar="SEAT_LINK", help="http://服务器地址:8080/seat/…, the seat's link")
@@ -129,12 +133,13 @@ def these_parts(machine: Machine, folder: Path) -> Parts:
 
     browsers = folder.with_name("exam-agent-browser")
     if sys.platform == "win32":
+        from client_agent.windows.lock_kiosk import desktop_for_programs
         from client_agent.windows.native import this_windows
 
         windows = this_windows()
 
         def start(command: Sequence[str]) -> int:
-            return windows.start_as_person(command, windows.shown_desktop()).pid
+            return windows.start_as_person(command, desktop_for_programs(windows)).pid
 
         return Parts(lockdown, work, check, start, browsers)
     else:
@@ -163,7 +168,27 @@ def _run(chosen: argparse.Namespace, machine: Machine) -> int:
         machine, store, these_parts(machine, store.folder),
         say=_sayer(chosen), address=_address(chosen), fingerprint=chosen.fingerprint,
     )  # fmt: skip
-    agent.run(_ending())
+    ending = _ending()
+    if sys.platform == "win32":
+        from client_agent.windows.service import end_when_asked
+
+        end_when_asked(store.folder, ending)
+    agent.run(ending)
+    return 0
+
+
+def _service(chosen: argparse.Namespace, machine: Machine) -> int:
+    from client_agent.windows.native import this_windows
+    from client_agent.windows.service import Supervisor
+
+    store = Store(machine.state_folder())
+    store.make_folder()
+    agent = [sys.executable, "-m", "client_agent"]
+
+    def lockdown() -> Lockdown:
+        return this_lockdown(store.folder)
+
+    Supervisor(this_windows(), lockdown, store.folder, agent=agent, say=_sayer(chosen)).run(_ending())
     return 0
 
 

@@ -44,9 +44,12 @@ def has_own_desktop(api: WindowsApi) -> bool:
     return api.version()[:2] < WINDOWS_8
 
 
-def kiosk_desktop(api: WindowsApi) -> str:
-    """Name the desktop on which browser and permitted programs are started while locked."""
-    return KIOSK_DESKTOP if has_own_desktop(api) else USUAL_DESKTOP
+def desktop_for_programs(api: WindowsApi) -> str:
+    """Name the desktop on which browser and permitted programs are started now: the one behind Windows' own screens."""
+    shown = api.shown_desktop()
+    if shown != SECURE_DESKTOP:
+        return shown
+    return KIOSK_DESKTOP if api.processes_on(KIOSK_DESKTOP) else USUAL_DESKTOP
 
 
 class SessionOperation:

@@ -193,7 +193,7 @@ class Processes(Registry):
             number = wintypes.DWORD(session)
             put = ffi.advapi32("SetTokenInformation", ffi.BOOL, ffi.HANDLE, ctypes.c_int, ffi.POINTER, ffi.DWORD)
             ffi.checked(put(copy, TOKEN_SESSION, ctypes.byref(number), 4), "SetTokenInformation")
-            return _start(copy, command, "winsta0\\default")
+            return _start(copy, command, "winsta0\\default", NO_WINDOW)
         finally:
             ffi.close(own)
             ffi.close(copy.value)
@@ -281,7 +281,7 @@ def _is_running(handle: Any) -> bool:
     return bool(waited == TIMED_OUT)
 
 
-def _start(token: Any, command: Sequence[str], desktop: str) -> StartedProcess:
+def _start(token: Any, command: Sequence[str], desktop: str, flags: int = 0) -> StartedProcess:
     """Start with a token and the environment of its owner, or (no token) with one's own, on a desktop."""
     startup = StartupInfo(size=ctypes.sizeof(StartupInfo), desktop=desktop)
     started = ProcessInformation()
@@ -292,7 +292,7 @@ def _start(token: Any, command: Sequence[str], desktop: str) -> StartedProcess:
     )  # fmt: skip
     tail = (None, ctypes.byref(startup), ctypes.byref(started))
     if token is None:
-        made = ffi.kernel32("CreateProcessW", ffi.BOOL, *rest)(None, line, None, None, False, 0, None, *tail)
+        made = ffi.kernel32("CreateProcessW", ffi.BOOL, *rest)(None, line, None, None, False, flags, None, *tail)
         ffi.checked(made, f"CreateProcess {command[0]}")
     else:
         block = ctypes.c_void_p()
@@ -300,7 +300,7 @@ def _start(token: Any, command: Sequence[str], desktop: str) -> StartedProcess:
         ffi.checked(make(ctypes.byref(block), token, False), "CreateEnvironmentBlock")
         try:
             create = ffi.advapi32("CreateProcessAsUserW", ffi.BOOL, ffi.HANDLE, *rest)
-            made = create(token, None, line, None, None, False, UNICODE_ENVIRONMENT, block, *tail)
+            made = create(token, None, line, None, None, False, flags | UNICODE_ENVIRONMENT, block, *tail)
             ffi.checked(made, f"CreateProcessAsUser {command[0]}")
         finally:
             ffi.function("userenv", "DestroyEnvironmentBlock", ffi.BOOL, ffi.POINTER)(block)

@@ -48,15 +48,16 @@ class Ended(BaseException):
 
 
 class FakeStarted:
-    def __init__(self, pid):
-        self.pid = pid
-        self.status = None
+    """A process of the model, as who started it sees it."""
+
+    def __init__(self, windows, pid):
+        self.windows, self.pid = windows, pid
 
     def poll(self):
-        return self.status
+        return None if any(one["pid"] == self.pid for one in self.windows.pc["processes"]) else 0
 
     def wait(self):
-        return self.status or 0
+        return self.poll() or 0
 
 
 class InMemory:
@@ -82,6 +83,9 @@ class FakeWindows:
         self.is_admin = True
         self.netsh_is_a_stub = False
         self.die = os._exit
+        self.console = SESSION
+        self.started_as_system = []
+        self.on_start = lambda _command, _pid: None
         self.calls = []
         if isinstance(path, InMemory):
             self.is_saved_at_each_step = False
@@ -197,7 +201,7 @@ class FakeWindows:
         return self.session
 
     def console_session(self):
-        return SESSION
+        return self.console
 
     def person(self):
         return PERSON if self.pc["loaded"] else None
@@ -220,7 +224,7 @@ class FakeWindows:
         name = process.name
         if name in self.pc["immortal"]:
             raise PermissionError(name)
-        self._forget(process.pid)
+        self.forget(process.pid)
         if name == "explorer.exe" and self.pc["registry"][WINLOGON].get("AutoRestartShell") != ["REG_DWORD", 0]:
             self.start("explorer.exe", path="C:\\Windows\\explorer.exe")
 
@@ -229,12 +233,15 @@ class FakeWindows:
         self._ask("start_as_person")
         assert desktop in self.pc["desktops"]
         name = command[0].rpartition("\\")[2]
-        return FakeStarted(self.start(name, path=command[0], parent=os.getpid(), desktop=desktop))
+        return FakeStarted(self, self.start(name, path=command[0], parent=os.getpid(), desktop=desktop))
 
     @changing
     def start_as_system(self, command, session):
         self._ask("start_as_system")
-        return FakeStarted(self.start("exam-agent.exe", parent=4, session=session))
+        self.started_as_system.append((command[-1], session))
+        started = FakeStarted(self, self.start("exam-agent.exe", parent=4, session=session))
+        self.on_start(command[-1], started.pid)
+        return started
 
     @changing
     def run(self, command):
@@ -247,7 +254,7 @@ class FakeWindows:
     def service_runs(self, name):
         return name in self.pc["services"]
 
-    def _forget(self, pid):
+    def forget(self, pid):
         self.pc["processes"] = [one for one in self.pc["processes"] if one["pid"] != pid]
         for on_it in self.pc["desktops"].values():
             if pid in on_it:
@@ -316,7 +323,7 @@ class FakeWindows:
         self._ask("ask_shell_to_quit")
         if not self.pc["shell_is_deaf"]:
             for one in [one for one in self.pc["processes"] if one["name"] == "explorer.exe"]:
-                self._forget(one["pid"])
+                self.forget(one["pid"])
 
     @changing
     def hook_keys(self, passes):
