@@ -75,8 +75,8 @@ class SealReading(NamedTuple):
 
 
 def list_rooms(db: Session) -> list[Room]:
-    """List the rooms by name."""
-    return list(db.scalars(select(Room).order_by(Room.name)))
+    """List the rooms in the order in which they were imported: 第二 comes after 第一, and before 第三."""
+    return list(db.scalars(select(Room).order_by(Room.id)))
 
 
 def read_pcs(db: Session, room_id: int) -> list[PcReading]:
