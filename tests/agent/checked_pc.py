@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from client_agent.checks import Item, Requirements
 from client_agent.checks.probes import (
     Adapter,
     Antivirus,
@@ -11,6 +12,7 @@ from client_agent.checks.probes import (
     System,
     Unreadable,
 )
+from client_agent.checks.run import run_checks
 from client_agent.machine import Browser, Identity
 
 NOT_TOLD = Unreadable("系统没有报告。", "The system does not tell.")
@@ -90,3 +92,9 @@ class Pc:
 
 def chrome(version="109.0.5414.120"):
     return Browser("Google Chrome", Path("/c/chrome.exe"), version)
+
+
+def check(pc, check, station=None, **wanted):
+    """Run one check."""
+    (finding,) = run_checks(Requirements((Item(check, **wanted),)), pc, station)
+    return finding
