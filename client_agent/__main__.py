@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import os
 import signal
 import sys
 import threading
@@ -24,6 +23,7 @@ from client_agent.machine import Machine
 from client_agent.report import as_json, as_table
 from client_agent.station_link import Link, station_origin, wait_for_station
 from client_agent.store import Store
+from client_agent.work_folder.files import PlainFiles
 from client_agent.work_folder.folder import WorkFolder
 
 WANTED = Path(__file__).with_name("wanted.json")
@@ -123,7 +123,10 @@ def these_parts(machine: Machine, folder: Path) -> Parts:
 
             return WorkFolder(link, folder, drives=machine.work_drives, boot_id=boot_id, files=SharedFiles())
         else:
-            return WorkFolder(link, folder, drives=machine.work_drives, boot_id=boot_id)
+            from client_agent.linux.person import person_here
+
+            files = PlainFiles(person_here())
+            return WorkFolder(link, folder, drives=machine.work_drives, boot_id=boot_id, files=files)
 
     def check(link: Link) -> object:
         return check_and_report(link, machine)
@@ -143,10 +146,10 @@ def these_parts(machine: Machine, folder: Path) -> Parts:
 
         return Parts(lockdown, work, check, start, browsers)
     else:
-        from client_agent.linux.person import starter_for
+        from client_agent.linux.person import person_here, starter_for
 
-        person = os.environ.get("EXAM_AGENT_PERSON")
-        if person and os.geteuid() == 0:
+        person = person_here()
+        if person:
             return Parts(lockdown, work, check, starter_for(person, browsers), browsers)
         return Parts(lockdown, work, check)
 

@@ -17,6 +17,7 @@ import psutil
 
 from client_agent.errors import AgentError
 from client_agent.linux.desktop import LinuxDesktop
+from client_agent.linux.person import person_here
 from client_agent.linux.probes import LinuxProbes
 from client_agent.machine import Browser, Identity
 from client_agent.update import INSTALLER_NOT_STARTED
@@ -76,13 +77,13 @@ class LinuxMachine:
         return self._read("proc/sys/kernel/random/boot_id")
 
     def work_drives(self) -> Sequence[Path]:
-        """The home folder first, then every other local writable file system."""
+        """The home folder of who works here first, then every other local writable file system."""
         mounts = [
             Path(part.mountpoint)
             for part in psutil.disk_partitions(all=False)
             if part.fstype in WORK_FILESYSTEMS and "rw" in part.opts.split(",")
         ]
-        places = [Path.home(), *mounts]
+        places = [Path(os.path.expanduser(f"~{person_here()}")), *mounts]
         return list(dict.fromkeys(place for place in places if place.is_dir() and os.access(str(place), os.W_OK)))
 
     def desktop(self) -> LinuxDesktop:

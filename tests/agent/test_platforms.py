@@ -79,3 +79,11 @@ def test_windows_keeps_its_state_where_service_and_desktop_part_both_find_it(tmp
 @posix_only
 def test_there_is_no_registry_elsewhere():
     assert read_registry(APP_PATHS) is None
+
+
+@posix_only
+def test_under_root_linux_keeps_work_in_the_home_of_who_works_here(monkeypatch):
+    monkeypatch.setenv("EXAM_AGENT_PERSON", "daemon")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: {"~daemon": "/tmp"}.get(path, path))
+    assert LinuxMachine().work_drives()[0] == Path("/tmp")
