@@ -11,7 +11,17 @@ from urllib.parse import urlsplit
 from client_agent.lockdown.profile import LockProfile
 
 _ALWAYS: Dict[str, Any] = {
-    "URLBlocklist": ["*"],
+    # The star leaves the browser's own pages out: settings, flags, the list of downloads.
+    "URLBlocklist": [
+        "*",
+        "chrome://*",
+        "chrome-untrusted://*",
+        "edge://*",
+        "devtools://*",
+        "view-source:*",
+        "file://*",
+        "ftp://*",
+    ],
     "DeveloperToolsAvailability": 2,
     "IncognitoModeAvailability": 1,
     "BrowserSignin": 0,
