@@ -20,6 +20,7 @@ CONNECTIONS = 40
 # More at once would overrun the queue of a server that has to do with a whole room, which looks like loss.
 AT_A_TIME = 3
 BREATH_S = 0.02
+LOSS_WITHIN_S = 5.0
 CABLE: Text = ("检查网线和交换机，停用无线网络。", "Check cable and switch; switch wireless off.")
 NO_STATION: Text = ("没有连上考试站，无法测量。", "The station was not reached.")
 
@@ -136,14 +137,20 @@ class Wired(Yes):
         return self.found(item, measured, is_so=True, to_do=both(""))
 
 
-def lost_share(host: str, port: int, *, connections: int, timeout_s: float = 1.5) -> float:
-    """Open so many connections, some at a time, and give the share of those that lost a packet."""
-    left, lost, guard, pause = [connections], [0], threading.Lock(), threading.Event()
+def lost_share(
+    host: str, port: int, *, connections: int, timeout_s: float = 1.5, within_s: float = LOSS_WITHIN_S
+) -> float:
+    """Open so many connections, some at a time, and give the share of those that lost a packet.
+
+    A bad way makes each take long: after `within_s` the ones so far must do.
+    """
+    left, lost, tried, guard, pause = [connections], [0], [0], threading.Lock(), threading.Event()
+    give_up = clock.monotonic() + within_s
 
     def work() -> None:
         while True:
             with guard:
-                if not left[0]:
+                if not left[0] or clock.monotonic() > give_up:
                     return
                 left[0] -= 1
             started = clock.monotonic()
@@ -154,6 +161,7 @@ def lost_share(host: str, port: int, *, connections: int, timeout_s: float = 1.5
                 is_lost = True
             with guard:
                 lost[0] += is_lost
+                tried[0] += 1
             pause.wait(BREATH_S)
 
     workers = [threading.Thread(target=work, daemon=True) for _ in range(AT_A_TIME)]
@@ -161,7 +169,7 @@ def lost_share(host: str, port: int, *, connections: int, timeout_s: float = 1.5
         worker.start()
     for worker in workers:
         worker.join()
-    return lost[0] / connections
+    return lost[0] / max(tried[0], 1)
 
 
 def _reached(pc: Pc) -> ClockReading:

@@ -1,8 +1,12 @@
 """What the PC is made of, its network and its disk (R-ROOM-3, R-ROOM-9)."""
 
+import socket
+import time
+
 import pytest
 
 from client_agent.checks import storage
+from client_agent.checks.network import lost_share
 from client_agent.checks.probes import Adapter, Battery, Screen
 from client_agent.checks.run import CHECKS
 from tests.agent.checked_pc import Pc, check, chrome
@@ -109,9 +113,19 @@ def test_a_way_that_loses_nothing_shows_no_loss(station, pc):
 
 
 def test_a_full_loss_is_counted():
-    from client_agent.checks.network import lost_share
-
     assert lost_share("127.0.0.1", 1, connections=10, timeout_s=0.5) == 1.0
+
+
+def test_a_way_that_swallows_everything_is_told_in_bounded_time():
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        held = [socket.create_connection(full.getsockname())]
+        started = time.monotonic()
+        share = lost_share("127.0.0.1", full.getsockname()[1], connections=400, timeout_s=0.3, within_s=1.0)
+        assert time.monotonic() - started < 20  # one after another they would take two minutes
+        held[0].close()
+    assert share > 0.5
 
 
 def test_the_write_speed_is_measured_and_nothing_is_left_behind(pc):
