@@ -59,7 +59,9 @@ function showTimes(times) {
 function together(points) {
   const gathered = gather(points, "still_answering", (count) => say(`还有 ${count} 名考生在作答，请等待到时自动收卷，或在考场监控中收取答卷`,
     `${count} candidates are still answering: wait for the deadline, or collect on the board`));
-  return gather(gathered, "work_awaited", (count) => say(`还有 ${count} 台考试机的作品文件在收取，请勿关机（最多等到收卷后 10 分钟）`,
+  const missing = gather(gathered, "work_missing", (count) => say(`${count} 名考生缺少应交的作品文件，可在考场监控的考位详情中查看`,
+    `${count} candidates lack wanted work files: see the seats' details on the board`));
+  return gather(missing, "work_awaited", (count) => say(`还有 ${count} 台考试机的作品文件在收取，请勿关机（最多等到收卷后 10 分钟）`,
     `Work files of ${count} PCs are still coming: leave them on (until 10 min after the end at the latest)`));
 }
 

@@ -79,6 +79,9 @@ def _last_state(work: _Work, *, at: datetime) -> ClosingPoint | None:
 
 
 def _missing(db: Session, work: _Work) -> ClosingPoint | None:
+    """Name what a work folder lacks; without one an item for files is an answer like any other."""
+    if work.folder is None:
+        return None
     names = [one.wanted.name for one in work_answers(db, work.attempt) if one.is_missing]
     if not names:
         return None

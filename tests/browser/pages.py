@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -109,3 +110,13 @@ def receipt_of(room: SeatedRoom) -> str:
         if code or time.monotonic() > until:
             return code
         time.sleep(0.1)
+
+
+def keep_picture(page: Page, name: str) -> None:
+    """Keep a picture for people to look at, where a folder for them is given."""
+    folder = os.environ.get("EXAM_STATION_PICTURES")
+    if not folder:
+        return
+    for width, height in ((1366, 768), (1920, 1080)):
+        page.set_viewport_size({"width": width, "height": height})
+        page.screenshot(path=f"{folder}/{name}-{width}.png")

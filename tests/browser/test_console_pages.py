@@ -11,11 +11,13 @@ from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import select
 
 from station.importers.templates import roster_template
-from station.services import answering, staffing
+from station.services import admission, answering, staffing
 from station.store.models import Candidate, Entry, SeatMove, Sitting
+from tests.browser.pages import keep_picture
 from tests.building import PASSWORD, BuiltRoom, build_room
 from tests.console.serving import served_staff_app
 from tests.console.test_console_imports import roster_with_a_number_as_ticket
+from tests.work_pc import pc_at
 
 pytestmark = pytest.mark.browser
 
@@ -315,3 +317,41 @@ def test_answers_that_came_late_are_decided_in_one_dialog_with_the_chief_examine
     dialog.get_by_role("button", name="采纳迟到答案").click()
     expect(line).to_have_count(0)
     expect(console.tile("1")).to_contain_text("1/6")
+
+
+def test_a_seats_details_show_the_work_files_and_what_is_missing(console, room):
+    begin(room, 3)
+    pc = pc_at(room, "3", room.attempt(room.tickets[2]).id)
+    for number in range(1, 4):
+        pc.save("06_上传方案/" + "库尔班江店铺周年庆主会场长图设计说明" * 3 + ".txt", b"x" * number * 500_000)
+    pc.save("草稿/想法.md", b"ideas")
+    console.log_in("invigilator")
+    console.open_board(room.theory)
+    console.tile("3").click()
+    console.press("查看详情")
+    dialog = console.page.locator("dialog.details")
+    expect(dialog.locator("table.work tr")).to_contain_text("第 3 版")
+    expect(dialog).to_contain_text("考试机未连接")
+    dialog.get_by_text("全部文件（2 个）与历史版本").click()
+    expect(dialog.locator(".work-all")).to_contain_text("想法.md")
+    keep_picture(console.page, "work-details")
+
+
+def test_r_end_1_closing_waits_for_the_last_state_of_the_work_folders(console, room):
+    begin(room, 2)
+    pc = pc_at(room, "1", room.attempt(room.tickets[0]).id)
+    pc.save("草稿/想法.md", b"ideas")
+    with room.changing() as db:
+        both = [db.merge(room.attempt(ticket)) for ticket in room.tickets[:2]]
+        answering.collect_attempts(db, both, at=room.clock.now())
+        others = [room.entry_id(ticket) for ticket in room.tickets[2:]]
+        admission.mark_absent(db, others, by=room.staff["invigilator"], at=room.clock.now())
+    console.log_in("chief_examiner")
+    console.page.goto(f"{console.address}/closing/{room.theory}")
+    points = console.page.locator("#points")
+    expect(points).to_contain_text("考位 1 考生01 的作品文件还在收取，请勿关机")
+    expect(points).to_contain_text("考位 1 考生01 缺少应交文件：方案.txt")
+    expect(console.page.get_by_role("button", name="还有 1 项必须先处理")).to_be_disabled()
+    keep_picture(console.page, "work-closing")
+    pc.settle_all()
+    expect(console.page.get_by_role("button", name="结束场次")).to_be_enabled()

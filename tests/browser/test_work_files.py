@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from station.store.models import Attempt, Entry
-from tests.browser.pages import CandidatePc, receipt_of
+from tests.browser.pages import CandidatePc, keep_picture, receipt_of
 from tests.web.folder_pc import FolderPc
 from tests.web.seated_paper import ASSETS, PAPER
 from tests.web.seating import SeatedRoom, served_room
@@ -55,16 +54,6 @@ def agent(room: SeatedRoom, pc: CandidatePc) -> Iterator[FolderPc]:
         yield agent
 
 
-def picture(page: Page, name: str) -> None:
-    """Keep a picture for people to look at, where a folder for them is given."""
-    folder = os.environ.get("EXAM_STATION_PICTURES")
-    if not folder:
-        return
-    for width, height in ((1366, 768), (1920, 1080)):
-        page.set_viewport_size({"width": width, "height": height})
-        page.screenshot(path=f"{folder}/{name}-{width}.png")
-
-
 def box(pc: CandidatePc, label: str):  # type: ignore[no-untyped-def]
     named = pc.page.locator(".file-label", has_text=label)
     return pc.item("f1").locator(".file-box").filter(has=named)
@@ -82,7 +71,7 @@ def test_each_wanted_file_shows_when_it_was_saved_and_what_is_not_there_yet(
     agent.waiting = (2, 52_428_800)
     expect(item.locator(".work-line")).to_contain_text("正在把 2 个文件保存到服务器（50.0 MB）")
     item.scroll_into_view_if_needed()
-    picture(pc.page, "work-part")
+    keep_picture(pc.page, "work-part")
     agent.save(PREVIEW, b"\xff\xd8\xff" + bytes(200_000))
     agent.waiting = (0, 0)
     expect(item).to_have_attribute("data-state", "answered")
@@ -98,7 +87,7 @@ def test_an_earlier_version_is_taken_back_and_the_folder_is_told(
     expect(box(pc, "周年庆")).to_contain_text("第 3 版")
     box(pc, "周年庆").get_by_role("button", name="历史版本").click()
     dialog = pc.page.locator("dialog.wide")
-    picture(pc.page, "work-versions")
+    keep_picture(pc.page, "work-versions")
     first = dialog.locator("details[open] li", has_text="第 1 版")
     first.get_by_role("button", name="恢复此版").click()
     expect(dialog.locator("details[open] li").first).to_contain_text("第 4 版")
@@ -133,7 +122,7 @@ def test_before_the_hand_in_the_page_says_what_is_missing_and_waits_for_files_on
     dialog = pc.page.locator("dialog", has_text="确认交卷？")
     expect(dialog.locator("li[data-state=missing]")).to_contain_text("预览图.jpg")
     expect(dialog).to_contain_text("作品文件还缺 1 个")
-    picture(pc.page, "work-hand-in")
+    keep_picture(pc.page, "work-hand-in")
     agent.waiting = (1, 1000)
     expect(pc.item("f1").locator(".work-line")).to_contain_text("正在把 1 个文件")
     dialog.get_by_role("button", name="确认交卷").click()
@@ -144,7 +133,7 @@ def test_before_the_hand_in_the_page_says_what_is_missing_and_waits_for_files_on
     dialog.get_by_role("button", name="确认交卷").click()
     expect(pc.page.locator(".done")).to_contain_text("正在收取作品文件的最后状态，请勿关机")
     assert receipt_of(room)
-    picture(pc.page, "work-done-awaited")
+    keep_picture(pc.page, "work-done-awaited")
     assert agent.settle(**{POSTER: b"8BPS" + bytes(1000)})["complete"]
     expect(pc.page.locator(".done")).to_contain_text("作品文件已全部收齐")
 
@@ -161,7 +150,7 @@ def test_the_page_says_when_the_folder_was_last_heard(room: SeatedRoom, pc: Cand
     agent.save(POSTER, b"8BPS" + bytes(1000))
     expect(box(pc, "周年庆")).to_contain_text("第 1 版")
     pc.item("f1").scroll_into_view_if_needed()
-    picture(pc.page, "work-lost")
+    keep_picture(pc.page, "work-lost")
 
 
 def test_without_an_agent_the_boxes_are_for_uploads_as_before(room: SeatedRoom, pc: CandidatePc) -> None:

@@ -10,6 +10,7 @@ from station.store.models import Entry, StationLife
 from station.web import device_roll
 from tests.building import KEYS, PRACTICAL_PLANNED, build_room
 from tests.console.serving import Console, refusal, served_staff_app
+from tests.work_pc import pc_at
 
 
 def codes(seat):
@@ -179,6 +180,21 @@ def test_r_day_3_one_candidates_details_hold_what_documents_are_compared_with(co
     assert (details["ticket_number"], details["seat"], details["name"]) == (room.tickets[0], "1", "考生01")
     assert "paper_opened" in [one["event"] for one in details["events"]]
     assert refusal(console("invigilator").get("/api/entries/999")) == (404, "entry_unknown")
+
+
+def test_a_seats_details_show_the_work_files_with_their_versions_and_how_the_pc_is_heard(console, room):
+    room.start()
+    attempt, _ = room.enter(room.tickets[0])
+    path, entry = "06_上传方案/方案.txt", f"/api/entries/{room.entry_id(room.tickets[0])}"
+    work = console("invigilator").get(entry).json()["work"]
+    assert ([one["state"] for one in work["wanted"]], work["files"], work["facts"]) == (["missing"], [], None)
+    pc = pc_at(room, "1", attempt.id)
+    pc.save(path, b"one")
+    pc.save(path, b"two")
+    work = console("invigilator").get(entry).json()["work"]
+    assert (work["wanted"][0]["file"]["version"], work["wanted"][0]["is_missing"]) == (2, False)
+    assert [one["version"] for one in work["files"][0]["versions"]] == [2, 1]
+    assert work["facts"]["agent"] == {"heard_at": None, "is_lost": True, "waiting": 0, "waiting_bytes": 0}
 
 
 @pytest.mark.postgresql

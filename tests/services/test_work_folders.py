@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,10 +17,8 @@ from station.errors import StationError
 from station.services import admission, answering, closing, due_work, late_saves, results, work_folders
 from station.services.delivery import Delivery, deliver_next
 from station.services.work_folders import Origin, SentVersion
-from station.store.files import keep_file
 from station.store.models import (
     Attempt,
-    Device,
     PackageState,
     ResultPackage,
     SignedHeads,
@@ -32,42 +29,9 @@ from station.store.work_queries import held_files
 from sync import keys
 from sync.container import open_container
 from tests.building import BuiltRoom, SetClock
+from tests.work_pc import Pc, pc_at
 
 PATH = "06_上传方案/方案.txt"
-
-
-@dataclass
-class Pc:
-    """An agent's PC at seat 1, as the services see it."""
-
-    room: BuiltRoom
-    attempt_id: int
-    device_id: int
-    sequence: int = 0
-
-    def save(self, path: str, content: bytes, *, made_at: datetime | None = None, cause: str = "rested") -> int:
-        """Bring a version as of now; gives its number."""
-        at = self.room.clock.now()
-        sha256 = keep_file(self.room.edge.uploads, content)
-        self.sequence += 1
-        with self.room.changing() as db:
-            work_folders.expect_content(db, self.attempt_id, sha256, size=len(content), is_here=True, at=at)
-            work_folders.note_complete(db, self.attempt_id, sha256, at=at)
-            sent = SentVersion(path, sha256, len(content), made_at or at, WorkCause(cause))
-            attempt = db.get_one(Attempt, self.attempt_id)
-            origin = Origin(self.device_id, "boot", self.sequence)
-            ((_, version),) = work_folders.record_versions(db, attempt, [sent], origin=origin, at=at)
-            return version
-
-    def settle(self, **files: str) -> list[str]:
-        with self.room.changing() as db:
-            attempt = db.get_one(Attempt, self.attempt_id)
-            return work_folders.settle(db, attempt, files.items(), at=self.room.clock.now())
-
-    def settle_all(self) -> None:
-        with self.room.store.reading() as db:
-            rows = work_folders.newest_versions(db, self.attempt_id)
-        assert self.settle(**{row.path: row.sha256 for row in rows if row.sha256 is not None}) == []
 
 
 @pytest.fixture
@@ -75,14 +39,7 @@ def pc(room: BuiltRoom) -> Pc:
     """The PC of candidate 1, who is answering."""
     room.start()
     attempt, _ = room.enter(room.tickets[0])
-    with room.changing() as db:
-        device = Device(
-            machine_id="m-1", token_hash="-", name="PC-1", macs="[]", system="linux", version="0.1.0",
-            capabilities="[]", hardware="{}", address="", seat_id=room.seat_id("1"), registered_at=room.clock.now(),
-        )  # fmt: skip
-        db.add(device)
-        db.flush()
-        return Pc(room, attempt.id, device.id)
+    return pc_at(room, "1", attempt.id)
 
 
 def pass_time(room: BuiltRoom, **parts: float) -> datetime:
