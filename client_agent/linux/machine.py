@@ -16,6 +16,7 @@ from typing import Sequence
 import psutil
 
 from client_agent.errors import AgentError
+from client_agent.kiosk import start_process
 from client_agent.linux.desktop import LinuxDesktop
 from client_agent.linux.person import person_here
 from client_agent.linux.probes import LinuxProbes
@@ -32,6 +33,8 @@ PROGRAMS = (
 )
 VERSION_TIMEOUT_S = 10
 SYSTEM_STATE = Path("/var/lib/exam-agent")
+# A service's end takes with it what it started, unless that is a unit of its own.
+APART = ("systemd-run", "--collect", "--quiet") if Path("/run/systemd/system").is_dir() else ("setsid",)
 WORK_FILESYSTEMS = ("ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "zfs", "jfs", "overlay")
 
 
@@ -95,8 +98,7 @@ class LinuxMachine:
             folder = Path(tempfile.mkdtemp(prefix="exam-agent-update-"))
             subprocess.run(["tar", "-xzf", str(installer), "-C", str(folder)], check=True, timeout=120)
             script = next(iter(sorted(folder.glob("**/install.sh"))))
-            apart = ["systemd-run", "--collect", "--quiet"] if Path("/run/systemd/system").is_dir() else ["setsid"]
-            subprocess.Popen([*apart, "sh", str(script), "--silent"], cwd=str(script.parent))
+            start_process([*APART, "sh", str(script), "--silent"])
         except (OSError, subprocess.SubprocessError, StopIteration) as failure:
             raise AgentError(INSTALLER_NOT_STARTED, name=installer.name, reason=failure) from None
 

@@ -191,6 +191,9 @@ def _answers(station):
         def do_POST(self):
             self.do_any()
 
+        def do_PUT(self):
+            self.do_any()
+
         def handle(self):
             with contextlib.suppress(OSError, ValueError):
                 super().handle()
