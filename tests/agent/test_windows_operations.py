@@ -17,7 +17,8 @@ from client_agent.windows.lock_firewall import Firewall, parse_rule
 from client_agent.windows.lock_kiosk import KIOSK_DESKTOP, desktop_for_programs
 from client_agent.windows.lock_registry import BrowserPolicies
 from tests.agent.lock_laws import a_profile
-from tests.agent.windows_fake import POLICY, RULES, WINLOGON, FakeWindows, InMemory
+from tests.agent.windows_fake import FakeWindows, InMemory
+from tests.agent.windows_pc import POLICY, RULES, WINLOGON
 
 WINDOWS_7, WINDOWS_10 = (6, 1, 7601), (10, 0, 19045)
 CHROME = r"HKLM\SOFTWARE\Policies\Google\Chrome"
