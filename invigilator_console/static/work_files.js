@@ -21,8 +21,9 @@ export function workPart(work) {
 
 function factsText(facts) {
   const { agent } = facts;
-  const heard = agent.heard_at ? clockSeconds(agent.heard_at) : say("考站启动后未连接", "not since the station started");
-  const parts = [agent.is_lost ? say(`考试机未连接（最近 ${heard}）`, `PC not heard (last ${heard})`) : say(`考试机已连接（${heard}）`, `PC heard (${heard})`)];
+  const heard = agent.heard_at && clockSeconds(agent.heard_at);
+  const parts = [!heard ? say("考试机未连接（考站启动后没有连接过）", "PC not heard since the station started")
+    : agent.is_lost ? say(`考试机未连接（最近 ${heard}）`, `PC not heard (last ${heard})`) : say(`考试机已连接（${heard}）`, `PC heard (${heard})`)];
   if (agent.waiting) parts.push(say(`还有 ${agent.waiting} 个文件正在传送`, `${agent.waiting} files on their way`));
   if (facts.settled_at) parts.push(say(`已于 ${clockSeconds(facts.settled_at)} 全部收齐`, `all came by ${clockSeconds(facts.settled_at)}`));
   else if (facts.until) parts.push(facts.is_awaited ? say("正在收取最后状态", "the last state is awaited") : say("最后状态未确认，请到该机查看", "the last state was not confirmed: look at the PC"));

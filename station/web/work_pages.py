@@ -19,13 +19,13 @@ from station.web.work_state import work_document, work_facts
 def add_work_routes(app: Flask, edge: Edge) -> None:
     """Add what a candidate sees of the work folder."""
 
-    @app.get("/api/work/<int:attempt_id>")
+    @app.get("/api/work_files/<int:attempt_id>")
     @candidate_only(edge)
     def show_work(db: Session, login: CandidateLogin, at: datetime, *, attempt_id: int) -> Response:
         attempt = _attempt_of(db, login, attempt_id)
         return json_response(work_document(db, attempt) | {"facts": work_facts(db, edge, attempt, at=at)})
 
-    @app.post("/api/work/<int:attempt_id>/take_back")
+    @app.post("/api/work_files/<int:attempt_id>/take_back")
     @candidate_only(edge, writes=True)
     def take_back(db: Session, login: CandidateLogin, at: datetime, *, attempt_id: int) -> Response:
         attempt = _attempt_of(db, login, attempt_id)

@@ -320,15 +320,15 @@ def test_the_candidate_sees_what_has_come_and_takes_a_version_back(
     pc: FolderPc, room: SeatedRoom, candidate: Browser
 ) -> None:
     assert candidate.me()["work"] is None
-    (wanted,) = candidate.get(f"/api/work/{candidate.attempt_id}").json()["wanted"]
+    (wanted,) = candidate.get(f"/api/work_files/{candidate.attempt_id}").json()["wanted"]
     assert (wanted["state"], wanted["is_missing"], wanted["file"]) == ("missing", True, None)
     pc.save(PATH, b"good")
     pc.save(PATH, b"spoilt")
     stamp = candidate.me()["work"]["stamp"]
-    reply = candidate.post(f"/api/work/{candidate.attempt_id}/take_back", file=PATH, version=1)
+    reply = candidate.post(f"/api/work_files/{candidate.attempt_id}/take_back", file=PATH, version=1)
     assert reply.json() == {"version": 3}
     assert candidate.me()["work"]["stamp"] > stamp
-    shown = candidate.get(f"/api/work/{candidate.attempt_id}").json()
+    shown = candidate.get(f"/api/work_files/{candidate.attempt_id}").json()
     (wanted,), (file,) = shown["wanted"], shown["files"]
     assert (wanted["file"]["version"], wanted["file"]["name"], wanted["state"]) == (3, "推广方案.xlsx", "there")
     assert [one["cause"] for one in file["versions"]] == ["taken_back", "rested", "rested"]
@@ -341,28 +341,30 @@ def test_the_candidate_sees_what_has_come_and_takes_a_version_back(
     }  # fmt: skip
     assert folder["files"][0]["sha256"] == sha256(b"good")
     assert pc.save(PATH, b"good") == 3  # the agent has put it there
-    assert candidate.post(f"/api/work/{candidate.attempt_id}/take_back", file=PATH, version=1).json() == {"version": 3}
+    assert candidate.post(f"/api/work_files/{candidate.attempt_id}/take_back", file=PATH, version=1).json() == {
+        "version": 3
+    }
     assert chain_is_whole(room, candidate.attempt_id)
 
 
 def test_taking_back_has_its_bounds(pc: FolderPc, room: SeatedRoom, candidate: Browser) -> None:
     pc.save(PATH, b"one")
     pc.versions(pc.version(PATH, None, cause="removed"))
-    path = f"/api/work/{candidate.attempt_id}/take_back"
+    path = f"/api/work_files/{candidate.attempt_id}/take_back"
     for version in (2, 9):
         assert refusal(candidate.post(path, file=PATH, version=version)) == (404, "version_unknown")
     assert refusal(candidate.post(path, file="x", version=1)) == (404, "version_unknown")
     stranger = room.answering(2)
     assert refusal(stranger.post(path, file=PATH, version=1)) == (404, "attempt_unknown")
-    assert refusal(stranger.get(f"/api/work/{candidate.attempt_id}")) == (404, "attempt_unknown")
+    assert refusal(stranger.get(f"/api/work_files/{candidate.attempt_id}")) == (404, "attempt_unknown")
     collect(room)
     assert refusal(candidate.post(path, file=PATH, version=1)) == (409, "not_answering")
-    assert refusal(candidate.get(f"/api/work/{candidate.attempt_id}")) == (409, "not_answering")
+    assert refusal(candidate.get(f"/api/work_files/{candidate.attempt_id}")) == (409, "not_answering")
 
 
 def test_the_newer_of_folder_and_upload_counts(pc: FolderPc, room: SeatedRoom, candidate: Browser) -> None:
     def counted() -> object:
-        return candidate.get(f"/api/work/{candidate.attempt_id}").json()["wanted"][0]["file"]["version"]
+        return candidate.get(f"/api/work_files/{candidate.attempt_id}").json()["wanted"][0]["file"]["version"]
 
     pc.save(PATH, b"in the folder")
     room.clock.move(seconds=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import pytest
 from client_agent.station_link import Link, Trust
 from client_agent.work_folder.folder import WorkFolder
 from station.services import answering, invigilation
+from station.store.files import path_of
 from station.store.models import Attempt, Entry, Seat
 from tests.web.folder_pc import FolderPc, sha256
 from tests.web.seated_paper import WORKBOOK
@@ -94,7 +96,7 @@ def test_what_a_candidate_saves_is_at_the_station_and_on_the_page(
     wait_for(lambda: at_station(reader) == on_pc(folder))
     for content in contents[:2]:
         assert reader.call("GET", f"/contents/{sha256(content)}").content == content
-    shown = candidate.get(f"/api/work/{candidate.attempt_id}").json()
+    shown = candidate.get(f"/api/work_files/{candidate.attempt_id}").json()
     (file,) = [one for one in shown["files"] if one["path"] == PATH]
     assert [one["cause"] for one in file["versions"]] == ["rested", "rested"]
 
@@ -108,7 +110,7 @@ def test_a_version_taken_back_on_the_page_comes_into_the_folder(
         (folder / PATH).write_bytes(content)
         wait_for(lambda content=content: at_station(reader).get(PATH) == sha256(content))
     (folder / PATH).write_bytes(b"not at the station yet")
-    candidate.post(f"/api/work/{candidate.attempt_id}/take_back", file=PATH, version=1)
+    candidate.post(f"/api/work_files/{candidate.attempt_id}/take_back", file=PATH, version=1)
     work.follow({"attempt_id": candidate.attempt_id, "state": "answering", "refresh": 1})
     wait_for(lambda: (folder / PATH).read_bytes() == b"good")
     wait_for(lambda: at_station(reader) == {PATH: sha256(b"good")})
@@ -151,6 +153,38 @@ def test_a_station_that_is_restarted_in_the_middle_of_a_file_has_it_in_the_end(
     room.hang_up()
     room.listen()
     wait_for(lambda: at_station(reader) == {PATH: sha256(content)}, within_s=90)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_file_of_a_gigabyte_arrives_through_two_cuts(
+    start: Start, candidate: Browser, room: SeatedRoom, reader: FolderPc, tmp_path: Path
+) -> None:
+    folder = opened(start(1, candidate.attempt_id))
+    target, size = folder / ITEM / "大图.psd", 2**30
+    with target.open("wb") as written:
+        written.truncate(size)
+        for place in range(0, size, size // 64):
+            written.seek(place)
+            written.write(os.urandom(100_000))
+    for share in (0.2, 0.6):
+        wait_for(lambda share=share: received(room) > share * size, within_s=120)
+        room.hang_up()
+        room.listen()
+    wait_for(lambda: f"{ITEM}/大图.psd" in at_station(reader), within_s=120)
+    (told,) = reader.folder()["files"]
+    with target.open("rb") as opened_file:
+        assert told["sha256"] == hashlib.file_digest(opened_file, "sha256").hexdigest()
+    kept = path_of(room.edge.uploads, told["sha256"])
+    with kept.open("rb") as opened_file:
+        assert told["sha256"] == hashlib.file_digest(opened_file, "sha256").hexdigest()
+    kept.unlink()
+    target.unlink()
+
+
+def received(room: SeatedRoom) -> int:
+    """Say how much of the largest file the station holds, whole or in part."""
+    return max((path.stat().st_size for path in room.edge.uploads.rglob("*") if path.is_file()), default=0)
 
 
 def test_at_collect_the_last_state_is_told_and_the_work_is_settled(

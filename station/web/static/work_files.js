@@ -33,7 +33,7 @@ export class WorkFolder {
     if (this.asking || Date.now() < this.notBefore) return;
     this.asking = true;
     try {
-      const answer = await ask(`/api/work/${this.attemptId}`);
+      const answer = await ask(`/api/work_files/${this.attemptId}`);
       this.stamp = answer.stamp;
       this.files = answer.files;
       this.wanted = new Map(answer.wanted.map((one) => [`${one.item_id}/${one.part}`, one]));
@@ -157,7 +157,7 @@ export function filesDialog(work, path = "") {
   }
 
   async function takeBack(file, one) {
-    await tell(`/api/work/${work.attemptId}/take_back`, { file: file.path, version: one.version });
+    await tell(`/api/work_files/${work.attemptId}/take_back`, { file: file.path, version: one.version });
     work.stamp = -1;
     await work.refresh();
     path = file.path;
