@@ -12,11 +12,13 @@ transaction everything is copied into the database file, flushed there, and the 
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +32,12 @@ from sqlalchemy.pool import ConnectionPoolEntry
 BUSY_TIMEOUT_MS = 30_000
 # So long the cutting of a log in doubt waits for who is still reading it, before saves are refused once more.
 SETTLE_TIMEOUT_MS = 5_000
-# 12 MB of log, within what the disk's budget counts for it: only then a commit itself brings it into the file.
+# So many pages of log (12 MB, what the disk's budget counts for it) are brought into the file, so that it starts anew.
 LOG_PAGES = 3_000
+PAGE_BYTES = 4096
+# Where there is room, a commit does that itself only at 128 MB: it would hold everybody up for two more flushes.
+LOG_PAGES_WITH_ROOM = 32_000
+ROOM = 2**30
 
 
 @dataclass
@@ -87,7 +93,10 @@ class Store:
         if not self.is_sqlite or self.is_in_doubt:
             return
         with suppress(OperationalError), self.engine.connect().execution_options(bare=True) as connection:
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").one()
+            _, pages, _ = connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").one()
+            if pages > LOG_PAGES:  # under steady writing some of it always lies behind
+                with self._write_lock:
+                    connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").one()
 
     def close(self) -> None:
         """Close every connection."""
@@ -118,7 +127,8 @@ def open_store(url: str, folder: Path, *, pool_size: int = 20) -> Store:
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         engine = create_engine(parsed, pool_size=pool_size, max_overflow=64)
-        event.listen(engine, "connect", _prepare_sqlite)
+        log_pages = LOG_PAGES_WITH_ROOM if shutil.disk_usage(folder).free > ROOM else LOG_PAGES
+        event.listen(engine, "connect", partial(_prepare_sqlite, log_pages=log_pages))
         event.listen(engine, "begin", _begin_sqlite)
     elif parsed.get_backend_name() == "mssql":
         engine = create_engine(
@@ -129,7 +139,7 @@ def open_store(url: str, folder: Path, *, pool_size: int = 20) -> Store:
     return Store(engine, folder)
 
 
-def _prepare_sqlite(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+def _prepare_sqlite(connection: DBAPIConnection, _record: ConnectionPoolEntry, *, log_pages: int) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves
     cursor = connection.cursor()
     for pragma in (
@@ -137,7 +147,8 @@ def _prepare_sqlite(connection: DBAPIConnection, _record: ConnectionPoolEntry) -
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
-        f"wal_autocheckpoint={LOG_PAGES}",
+        f"wal_autocheckpoint={log_pages}",
+        f"journal_size_limit={LOG_PAGES * PAGE_BYTES}",  # what has grown beyond gives its place back
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

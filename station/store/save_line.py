@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from station.store.save_queue import HeldWork, SaveQueue, Ticket
@@ -19,8 +19,10 @@ from station.store.save_queue import HeldWork, SaveQueue, Ticket
 # Of requests with many saves, as after an outage, so many bytes go into one group: single saves wait for no more.
 LARGE_FROM = 8_000
 LARGE_TOGETHER = 60_000
-# A disk that takes so long for a flush leaves time to read the next requests meanwhile, in another thread.
+# Where a flush takes so long, it is worth a moment's waiting that more go along.
 SLOW_FLUSH_S = 0.003
+NOBODY_COMES_S = 0.001
+GATHERS_FLUSHES = 3
 
 Work = Callable[[], object]
 _Held = tuple[HeldWork, Ticket[Any, Any]]
@@ -39,12 +41,10 @@ class SaveLine:
         self._small: deque[Work] = deque()
         self._large: deque[tuple[Work, int]] = deque()
         self._held: list[_Held] = []
-        self._writing: tuple[list[_Held], Future[None]] | None = None
         self._has_come = threading.Event()
         self._is_free = threading.Event()
         self._is_free.set()
         self._is_stopping = False
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="save-writer")
         self._thread = threading.Thread(target=self._run, name="save-line", daemon=True)
 
     @property
@@ -76,7 +76,6 @@ class SaveLine:
         self._has_come.set()
         if self._thread.is_alive():
             self._thread.join()
-        self._writer.shutdown()
 
     def _run(self) -> None:
         while True:
@@ -90,53 +89,52 @@ class SaveLine:
             except Exception:  # whatever it is, the next answers must be saved
                 log.exception("unexpected error in the line of saves")
                 self._has_come.set()
-            if self._is_stopping and self._writing is None:
+            if self._is_stopping:
                 self._is_free.set()
                 return
 
     def _step(self) -> bool:
-        """Take up what has come, let what is held be written, answer what is written; False: nothing to do but wait.
-
-        On a slow disk the next group is on its way there before the last one is answered.
-        """
-        written: list[_Held] = []
-        if self._writing is not None and self._writing[1].done():
-            written, self._writing = self._writing[0], None
+        """Take up what has come, write what is held and answer it; False: nothing to do but wait for works."""
         has_taken = self._take_up()
-        if self._held and self._writing is None:
-            written += self._write()
-        for work, _ in written:
+        if not self._held:
+            return has_taken
+        if self._queue.flush_s >= SLOW_FLUSH_S:
+            self._gather()
+        group, self._held = self._held, []
+        self._queue.write([ticket for _, ticket in group], on_recorded=self._is_free.set)
+        self._is_free.clear()
+        for work, _ in group:
             self._go_on(work)
-        if written:
-            self._on_answered()
-        return has_taken or bool(written)
+        self._on_answered()
+        return True
 
     def _take_up(self) -> bool:
         """Run all small works that wait, and of the larger ones, in turn, what may go with them."""
-        works = [self._small.popleft() for _ in range(len(self._small))]
-        room = LARGE_TOGETHER
-        while self._large and room > 0 and not (self._writing and self._held):
+        has_taken, room = self._take_up_small(), LARGE_TOGETHER
+        while self._large and room > 0:
             work, size = self._large.popleft()
             room -= size
-            works.append(work)
+            self._go_on(HeldWork(work))
+            has_taken = True
+        return has_taken
+
+    def _take_up_small(self) -> bool:
+        works = [self._small.popleft() for _ in range(len(self._small))]
         for work in works:
             self._go_on(HeldWork(work))
         return bool(works)
 
-    def _write(self) -> list[_Held]:
-        """Write what is held: here if the disk is quick, else in the writer's thread while more is taken up.
+    def _gather(self) -> None:
+        """Let those go along who have just been answered and save again, rather than wait for two flushes.
 
-        Gives what is written already.
+        Until nobody has come for a moment, and for no longer than some flushes take.
         """
-        group, self._held = self._held, []
-        tickets = [ticket for _, ticket in group]
-        if self._queue.flush_s < SLOW_FLUSH_S:
-            self._queue.write(tickets)
-            return group
-        writing = self._writer.submit(self._queue.write, tickets)
-        self._writing = group, writing
-        writing.add_done_callback(lambda _: self._has_come.set())
-        return []
+        until = time.monotonic() + GATHERS_FLUSHES * self._queue.flush_s
+        self._is_free.set()
+        while time.monotonic() < until and self._has_come.wait(NOBODY_COMES_S):
+            self._has_come.clear()
+            self._take_up_small()
+        self._is_free.clear()
 
     def _go_on(self, work: HeldWork) -> None:
         """Run a work until it saves or ends."""

@@ -82,18 +82,18 @@ class SaveQueue(Generic[Batch, Outcome]):
         assert ticket.outcome is not None
         return ticket.outcome
 
-    def write(self, tickets: Sequence[Ticket[Batch, Outcome]]) -> None:
-        """Write batches in one commit and give each its outcome."""
+    def write(self, tickets: Sequence[Ticket[Batch, Outcome]], *, on_recorded: Callable[[], object]) -> None:
+        """Write batches in one commit and give each its outcome; `on_recorded`: only the disk is waited for."""
         with self._turn:
-            self._write(tickets)
+            self._write(tickets, on_recorded)
 
-    def _write(self, group: Sequence[Ticket[Batch, Outcome]]) -> None:
+    def _write(self, group: Sequence[Ticket[Batch, Outcome]], on_recorded: Callable[[], object] = int) -> None:
         if self._is_stopped:
             for ticket in group:
                 ticket.outcome = Unsound(SAVE_NOT_STORED)
             return
         try:
-            self._commit(group)
+            self._commit(group, on_recorded)
         except Exception as failure:
             self._write_singly(group, failure)
         else:
@@ -121,9 +121,10 @@ class SaveQueue(Generic[Batch, Outcome]):
             log.error("a save could not be written", exc_info=failure)
         self._is_failing = True
 
-    def _commit(self, tickets: Sequence[Ticket[Batch, Outcome]]) -> None:
+    def _commit(self, tickets: Sequence[Ticket[Batch, Outcome]], on_recorded: Callable[[], object] = int) -> None:
         with self._store.transaction() as db:
             outcomes = self._record(db, [ticket.batch for ticket in tickets])
+            on_recorded()
             recorded_at = time.perf_counter()
         self.flush_s = time.perf_counter() - recorded_at
         self.written_at = time.monotonic()
