@@ -1,0 +1,124 @@
+"""PCs with an agent in a real browser: the staff's page 考试机, and the page that an agent opens on its PC."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from station.web.device_presence import DevicePresence
+from tests.agent_pc import AgentPc
+from tests.building import PASSWORD, BuiltRoom, build_room
+from tests.console.serving import served_candidate_app, served_staff_app
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+PATIENCE_MS = 20_000
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Iterator[BuiltRoom]:
+    built = build_room(tmp_path, seats=8)
+    # What falls silent on a slow machine is not under test here.
+    object.__setattr__(built.edge, "devices", DevicePresence(lambda: 0.0))
+    yield built
+    built.close()
+
+
+@pytest.fixture
+def pc(room: BuiltRoom) -> Iterator[AgentPc]:
+    with served_candidate_app(room) as address, AgentPc(room, address) as one:
+        one.register("5")
+        yield one
+
+
+@pytest.fixture
+def console(room: BuiltRoom, chromium: Browser) -> Iterator[Page]:
+    """The chief examiner's browser at the page of PCs."""
+    with served_staff_app(room) as address:
+        context = chromium.new_context(base_url=address, viewport={"width": 1366, "height": 768}, locale="zh-CN")
+        page = context.new_page()
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.set_default_timeout(PATIENCE_MS)
+        page.goto("/login")
+        page.fill("input[name=username]", "chief_examiner")
+        page.fill("input[name=password]", PASSWORD)
+        page.click("button[type=submit]")
+        page.wait_for_url(re.compile(r"/$"))
+        page.goto("/workstations")
+        yield page
+        context.close()
+        assert errors == []
+
+
+def row(page: Page, seat: str):
+    return page.locator("#pc-rows tr").filter(has=page.locator(f"td:nth-child(2) b:text-is('{seat}')"))
+
+
+def test_a_screen_is_locked_and_released_and_the_row_says_so(room: BuiltRoom, pc: AgentPc, console: Page):
+    room.start()
+    pc.beat(orders=pc.orders()["version"], state={"locked": True})
+    expect(row(console, "5")).to_contain_text("已锁定", timeout=PATIENCE_MS)
+    expect(row(console, "1")).to_contain_text("未登记")
+    row(console, "5").locator("td").nth(2).click()
+    console.get_by_role("button", name="锁屏并提示").click()
+    console.get_by_label("提示内容").fill("请停止操作")
+    console.get_by_role("button", name="锁屏", exact=True).click()
+    expect(row(console, "5")).to_contain_text("屏幕已锁", timeout=PATIENCE_MS)
+    assert pc.orders()["screen"]["text"] == "请停止操作"
+    console.get_by_role("button", name="恢复屏幕").click()
+    console.get_by_role("dialog").get_by_role("button", name="恢复屏幕").click()
+    expect(row(console, "5")).not_to_contain_text("屏幕已锁", timeout=PATIENCE_MS)
+    assert pc.orders()["screen"]["kind"] == "page"
+
+
+def test_what_a_filter_hides_is_no_longer_chosen(pc: AgentPc, console: Page):
+    expect(row(console, "5")).to_contain_text("未连接", timeout=PATIENCE_MS)
+    row(console, "5").locator("td").nth(2).click()
+    expect(console.locator("#pc-chosen")).to_have_text("已选 1 台")
+    console.get_by_role("button", name=re.compile("^未登记")).click()
+    expect(console.locator("#pc-chosen")).to_have_text("未选考试机")
+
+
+def test_one_code_is_shown_for_one_pc_and_the_sheet_can_be_printed(pc: AgentPc, console: Page):
+    expect(row(console, "5")).to_contain_text("未连接", timeout=PATIENCE_MS)
+    row(console, "5").locator("td").nth(2).click()
+    console.get_by_role("button", name="解锁码", exact=True).click()
+    console.get_by_label("原因").fill("网口故障")
+    console.get_by_role("dialog").get_by_role("button", name="查看解锁码").click()
+    expect(console.locator(".big-code")).to_have_text(re.compile(r"^\d{4} \d{4}$"), timeout=PATIENCE_MS)
+    console.get_by_role("dialog").get_by_role("button", name="关闭").click()
+    console.add_init_script("window.print = () => { document.body.dataset.printed = 'yes'; }")
+    console.get_by_role("button", name="打印解锁码密封单").click()
+    console.get_by_role("button", name="生成并打印").click()
+    expect(console.locator("#codes li")).to_have_count(1, timeout=PATIENCE_MS)
+    expect(console.locator("body")).to_have_attribute("data-printed", "yes")
+
+
+@pytest.mark.chrome109
+def test_the_page_that_an_agent_opens_is_its_seats_and_brings_the_candidate_back(
+    room: BuiltRoom, pc: AgentPc, chromium: Browser
+):
+    room.start()
+    context = chromium.new_context(viewport={"width": 1366, "height": 768}, locale="zh-CN")
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    page.goto(pc.say("page", boot_id="boot-1").json()["url"])
+    page.wait_for_url(re.compile(r"/$"))
+    ticket = room.tickets[4]
+    page.locator("input").first.fill(ticket)
+    page.locator("input[type=password]").fill(ticket[-6:])
+    page.locator("button[type=submit]").first.click()
+    expect(page.get_by_text("考生05").first).to_be_visible(timeout=PATIENCE_MS)
+    context.close()
+    pc.open_browser().sit_down(room, ticket)
+    again = chromium.new_context(viewport={"width": 1366, "height": 768}, locale="zh-CN")
+    page = again.new_page()
+    page.goto(pc.say("page", boot_id="boot-2").json()["url"])
+    page.wait_for_url(re.compile(r"/$"))
+    expect(page.get_by_text("点击率等于").first).to_be_visible(timeout=PATIENCE_MS)
+    again.close()
