@@ -164,7 +164,8 @@ class AttemptFolder:
         return False
 
     def _talk(self) -> bool:
-        if self._around.monotonic() >= self._ask_at:
+        is_due = self._around.monotonic() >= self._ask_at
+        if is_due and (self._coming is None or not self._ask_at):
             return self._ask()
         if self._outgoing is None or self._watcher is None:
             if self._ending and self._plan is not None:  # this PC never had it: there is nothing to take
@@ -191,6 +192,8 @@ class AttemptFolder:
         self._tell_again()
         plan = self._plan = self._station.plan()
         asked_at = self._around.monotonic()
+        if self._watcher is not None:
+            self._watcher.look(at_once=True)
         if plan.state == EMPTIED and not self.waiting()[0]:
             return self._empty()
         if self._kept is None and (plan.state not in OPEN_STATES or self._seat_left_at is not None):
@@ -207,7 +210,6 @@ class AttemptFolder:
         elif self._kept is not None and self._kept.settled and plan.state in OPEN_STATES:
             self._keep(self._kept._replace(settled=""))  # the candidate was let go on
         if self._kept is not None and not self._kept.aside and self._watcher is not None:
-            self._watcher.look(at_once=True)
             self._coming = self._fetcher().make_so(plan)
         return True
 
