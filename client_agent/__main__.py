@@ -14,6 +14,7 @@ from client_agent import __version__, technician
 from client_agent.agent_run import Agent, Parts
 from client_agent.browser import KioskRun, choose_browser
 from client_agent.checks import is_fit
+from client_agent.checks.check import UNDO_NAME
 from client_agent.checks.command import check_by_hand
 from client_agent.checks.run import check_and_report
 from client_agent.errors import AgentError
@@ -103,7 +104,7 @@ def this_machine() -> Machine:
 
 def this_lockdown(folder: Path) -> Lockdown:
     """Choose the operations of this system; the way back is kept in the agent's folder."""
-    undo = UndoFile(folder / "undo.json")
+    undo = UndoFile(folder / UNDO_NAME)
     if sys.platform == "win32":
         from client_agent.windows import lock as windows_lock
 

@@ -11,7 +11,7 @@ from client_agent.errors import AgentError
 from client_agent.machine import Machine
 from client_agent.station_link import ClockReading, read_clock
 
-CHECK_AGAIN: Text = ("处理后重新检查。", "Check again once it is mended.")
+UNDO_NAME = "undo.json"
 
 
 class Pc:
@@ -23,6 +23,11 @@ class Pc:
         self.station = station
         self._guard = threading.Lock()
         self._reading: ClockReading | AgentError | None = None
+
+    @property
+    def is_locked(self) -> bool:
+        """Say whether the agent's own lock holds this PC: then the firewall is the lock's and no one else's."""
+        return (self.machine.state_folder() / UNDO_NAME).exists()
 
     def station_clock(self) -> ClockReading:
         """Read the station's clock once for all checks; raises the same AgentError for all."""

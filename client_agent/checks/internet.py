@@ -51,6 +51,8 @@ class Internet(Yes):
             measured = (f"能访问外网：{joined(few)}{more}", f"reached: {', '.join(few)}{more}")
             return self.found(item, measured, is_so=False, to_do=TO_DO, value=value)
         measured = (f"试了 {len(targets)} 处，都不通", f"{len(targets)} ways tried, none open")
+        if pc.is_locked:  # true at this moment, but it says nothing of the room's network
+            measured = (f"{measured[0]}（由本机锁定挡住）", f"{measured[1]} (this PC's lock bars them)")
         if network.gateways:
             gateways = ", ".join(network.gateways)
             measured = (f"{measured[0]}（设有默认网关 {gateways}）", f"{measured[1]} (default gateway {gateways})")

@@ -8,6 +8,7 @@ import pytest
 
 import client_agent
 from client_agent.checks import Item, Requirements, is_fit, load_requirements, parse_requirements
+from client_agent.checks.check import UNDO_NAME
 from client_agent.checks.run import CHECKS, check_and_report, run_checks
 from client_agent.errors import AgentError
 from client_agent.report import as_json, as_table
@@ -197,6 +198,14 @@ def test_a_fact_that_cannot_be_read_is_left_out_of_the_report(station, tmp_path)
     link = Asked(station.address)
     check_and_report(link, Pc(tmp_path, disks=NOT_TOLD, firewall=OSError("no")))
     assert not {"disks", "firewall"} & set(link.posted["/api/agent/report"]["facts"])
+
+
+def test_the_locks_own_firewall_is_no_fact_of_the_pc(station, pc):
+    pc.state_folder().mkdir(parents=True)
+    (pc.state_folder() / UNDO_NAME).write_text("{}", encoding="utf-8")
+    link = Asked(station.address)
+    check_and_report(link, pc)
+    assert "firewall" not in link.posted["/api/agent/report"]["facts"]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="the real probes of this system")

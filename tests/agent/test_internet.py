@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from client_agent.checks import Item, internet
+from client_agent.checks.check import UNDO_NAME
 from client_agent.checks.check import Pc as CheckedPc
 from client_agent.checks.internet import Internet, try_all, try_target
 from client_agent.checks.known import known
@@ -132,6 +133,15 @@ def test_r_room_2_a_pc_that_reaches_nothing_is_fit_and_its_gateway_told(tmp_path
     assert finding.state == "ok"
     assert "192.168.1.1" in finding.measured[0]
     assert finding.value == {"reached": [], "tried": 1, "gateways": ["192.168.1.1"]}
+
+
+def test_a_pc_that_is_locked_says_that_the_lock_bars_the_internet(tmp_path):
+    pc = Pc(tmp_path)
+    pc.state_folder().mkdir(parents=True)
+    (pc.state_folder() / UNDO_NAME).write_text("{}", encoding="utf-8")
+    finding = check(pc, targets=[f"tcp {closed_port()}"])
+    assert finding.state == "ok"
+    assert finding.measured[0].endswith("（由本机锁定挡住）")
 
 
 def test_many_ways_are_told_in_few_words(tmp_path):
