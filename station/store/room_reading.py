@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import and_, exists, func, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
 from station.store.models import (
@@ -31,7 +31,8 @@ CHECK = "check"
 class PcReading(NamedTuple):
     """One seat, the PC with an agent that stands there, and the last check of that PC; None where there is none.
 
-    `has_link`: a PC without an agent has opened the seat's link. `asked_at`: a check was asked of the PC,
+    `has_link`: how many workstations stand there by
+    the seat's link, 1 or 0. `asked_at`: a check was asked of the PC,
     `answered_at`: it said that it did it (`is_answer_ok`).
     """
 
@@ -41,7 +42,7 @@ class PcReading(NamedTuple):
     device_id: int | None
     device_name: str | None
     machine_id: str | None
-    has_link: bool
+    has_link: int
     state: str | None
     faults: str | None
     fingerprint: str | None
@@ -81,7 +82,13 @@ def list_rooms(db: Session) -> list[Room]:
 
 def read_pcs(db: Session, room_id: int) -> list[PcReading]:
     """Read every seat of a room in seat order, spares last."""
-    linked = exists().where(Workstation.seat_id == Seat.id, Workstation.replaced_at.is_(None))
+    # A number, not EXISTS: SQL Server knows no truth value among what is selected.
+    linked = (
+        select(func.count())
+        .select_from(Workstation)
+        .where(Workstation.seat_id == Seat.id, Workstation.replaced_at.is_(None))
+        .scalar_subquery()
+    )
     rows = db.execute(
         select(
             Seat.id,

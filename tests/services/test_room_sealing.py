@@ -12,13 +12,11 @@ import pytest
 from sqlalchemy import select, update
 
 from station.domain.disk_budget import DISK_SHORT, DISK_TIGHT
-from station.domain.sealing import TICKS, TRIAL_TICK, Point, PointState, seats_text
-from station.errors import Refused, StationError
-from station.services import invigilation, journal, room_sealing, seal_points
-from station.services.room_sealing import SealOrder
-from station.services.seal_points import Facts, Trial
-from station.store.models import Device, JournalEntry, RoomSeal, SealBreak, Sitting, StationLife
-from station.store.room_reading import SealReading
+from station.domain.sealing import TICKS, PointState
+from station.errors import Refused
+from station.services import invigilation, room_sealing
+from station.services.seal_points import Trial
+from station.store.models import Device, RoomSeal, SealBreak, Sitting, StationLife
 from tests.building import BuiltRoom, build_room
 from tests.checking import (
     FACTS,
@@ -27,12 +25,10 @@ from tests.checking import (
     check_server,
     hear,
     make_ready,
-    picture,
     report,
     send_report,
 )
-
-ALL_TICKS = frozenset({*TICKS, TRIAL_TICK})
+from tests.sealing import ALL_TICKS, changes, events, order, points, refusal_of, seal, standing
 
 
 @pytest.fixture
@@ -40,56 +36,6 @@ def room(tmp_path: Path) -> Iterator[BuiltRoom]:
     built = build_room(tmp_path)
     yield built
     built.close()
-
-
-def facts(room: BuiltRoom, **changes: object) -> Facts:
-    plain = Facts(room.edge.zone, has_backups=True, sheets={room.theory: 5, room.practical: 5})
-    return replace(plain, **changes)
-
-
-def order(room: BuiltRoom, **changes: object) -> SealOrder:
-    plain = SealOrder("王技术", "李考务", ALL_TICKS, {room.theory: 5, room.practical: 5})
-    return replace(plain, **changes)
-
-
-def points(room: BuiltRoom, **changes: object) -> dict[str, Point]:
-    shown = picture(room)
-    with room.store.reading() as db:
-        found = seal_points.read_points(db, shown, facts(room, **changes), at=room.clock.now())
-    return {one.code: one for one in found}
-
-
-def seal(room: BuiltRoom, given: SealOrder | None = None, *, by: str = "technician", **named: object) -> None:
-    found = list(points(room, **named.pop("facts", {})).values())
-    with room.changing() as db:
-        room_sealing.seal_room(
-            db, room.room_id, given or order(room), points=found, by=room.staff[by], at=room.clock.now(), **named
-        )
-
-
-def standing(room: BuiltRoom) -> SealReading | None:
-    with room.store.reading() as db:
-        return room_sealing.seal_of(db, room.room_id)
-
-
-def changes(room: BuiltRoom) -> list[tuple[str, str]]:
-    """What has changed since the sealing and is not accepted: (machine's seat, sentence)."""
-    return [
-        (one.seat, difference["zh"]) for one in standing(room).open_breaks for difference in json.loads(one.differences)
-    ]
-
-
-def events(room: BuiltRoom) -> list[str]:
-    with room.store.reading() as db:
-        assert journal.first_broken_entry(db) is None
-        found = db.scalars(select(JournalEntry.event).where(JournalEntry.event.startswith("room_")))
-        return list(found)
-
-
-def refusal_of(act) -> StationError:
-    with pytest.raises(StationError) as refusal:
-        act()
-    return refusal.value
 
 
 def test_r_room_7_a_room_that_is_ready_is_sealed_by_two_people(room):
@@ -154,12 +100,6 @@ def test_r_room_2_a_spare_that_reaches_the_internet_closes_the_gate(room):
     assert refusal_of(lambda: seal(room)).code == "seal_not_ready"
 
 
-def test_many_seats_are_named_so_that_the_sentence_stays_one():
-    zh, en = seats_text([str(number) for number in range(1, 21)])
-    assert zh == "1、2、3、4、5、6、7、8、9、10、11、12 等 20 台"
-    assert en.endswith("12 … (20 in all)")
-
-
 def test_r_room_7_the_sign_in_sheet_must_count_whom_the_roster_counts(room):
     make_ready(room)
     wrong = {room.theory: 5, room.practical: 4}
@@ -182,13 +122,6 @@ def test_r_room_7_a_trial_test_that_is_on_record_needs_no_tick_and_one_that_fail
     assert refusal_of(lambda: seal(room, untold)).details["count"] == 1
     assert refusal_of(lambda: seal(room, facts={"trial": replace(trial, is_passed=False)})).code == "seal_not_ready"
     seal(room, untold, facts={"trial": trial})
-
-
-def test_two_people_sign(room):
-    make_ready(room)
-    for names in (("王技术", "王技术"), ("", "李考务"), ("王技术", "  ")):
-        given = order(room, technician=names[0], exam_officer=names[1])
-        assert refusal_of(lambda given=given: seal(room, given)).code == "signers_missing"
 
 
 def test_no_backups_and_no_paper_close_the_gate(room):
@@ -407,3 +340,14 @@ def test_a_break_cannot_be_accepted_on_a_seal_that_has_ended(room):
         room_sealing.unseal_room(db, room.room_id, reason="重做", by=by, at=at)
         refusal = refusal_of(lambda: room_sealing.accept_break(db, found.id, reason="换机", by=by, at=at))
     assert refusal.code == "break_unknown"
+
+
+@pytest.mark.postgresql
+def test_sealing_is_the_same_on_postgresql(tmp_path, postgresql_database):
+    room = build_room(tmp_path, url=postgresql_database)
+    make_ready(room)
+    seal(room)
+    send_report(room, "2", report(room, {"internet": ("fail", "可访问外网")}))
+    assert changes(room) == [("2", "外网隔离：变为不合格")]
+    assert points(room)["internet"].seats == ("2",)
+    room.close()
