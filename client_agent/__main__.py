@@ -77,7 +77,13 @@ def build_parser() -> argparse.ArgumentParser:
     check.add_argument("--wanted", type=Path, default=WANTED, help="要求文件 file of requirements")
     status = command("status", _status, "显示本机登记和锁定情况。Say how this PC is registered, and if it is locked.")
     status.add_argument("--json", action="store_true", help="输出一行 JSON。Print one line of JSON.")
-    command("restore", _restore, "把本机恢复原状（锁定中也可以）。Put this PC back as it was, also while it is locked.")
+    restore = command(
+        "restore", _restore, "把本机恢复原状（锁定中也可以）。Put this PC back as it was, also if locked."
+    )
+    restore.add_argument(
+        "--set-aside", action="store_true",
+        help="手工还原后，把读不出的还原文件改名留存 rename an unreadable undo file, once all is put back by hand",
+    )  # fmt: skip
     unlock = command("unlock", _unlock, "用监考员的解锁码解锁本机。Free this PC by an invigilator's code.")
     unlock.add_argument("code", help="解锁码 the code")
     if sys.platform == "win32":
@@ -217,7 +223,14 @@ def _status(chosen: argparse.Namespace, machine: Machine) -> int:
 
 def _restore(chosen: argparse.Namespace, machine: Machine) -> int:
     store = Store(machine.state_folder())
-    return 0 if technician.restore(store, this_lockdown(store.folder), _sayer(chosen)) else 1
+    say = _sayer(chosen)
+    aside = UndoFile(store.folder / "undo.json").set_aside() if chosen.set_aside else None
+    if aside is not None:
+        say(
+            f"读不出的还原文件已改名为 {aside}，本机可以再次锁定。",
+            f"The undo file is {aside} now; this PC can be locked.",
+        )
+    return 0 if technician.restore(store, this_lockdown(store.folder), say) else 1
 
 
 def _unlock(chosen: argparse.Namespace, machine: Machine) -> int:
