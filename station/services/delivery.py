@@ -29,6 +29,8 @@ from sync.child import pack_apart
 from sync.container import Member, remove_unfinished
 from sync.errors import SyncError
 
+# A container takes 4 GiB in all (FORMAT.md).
+FILES_AT_MOST = 7 * 2**29
 log = logging.getLogger(__name__)
 
 
@@ -36,7 +38,8 @@ log = logging.getLogger(__name__)
 class Delivery:
     """What delivering needs to know. `central` None: packages are built and only exported.
 
-    `unmarkable`: sittings whose marking failed since the start; they are delivered without marks.
+    `unmarkable`: sittings whose marking failed since the start; they are delivered without marks. `files_at_most`:
+    bytes of files in one package; the rest goes into the next.
     """
 
     store: Store
@@ -47,6 +50,7 @@ class Delivery:
     version: str
     central: Central | None = None
     unmarkable: set[int] = field(default_factory=set)
+    files_at_most: int = FILES_AT_MOST
 
     @property
     def outbox(self) -> Path:
@@ -140,9 +144,10 @@ def _build(delivery: Delivery, job: PackageJob) -> None:
                 _json_member(work, "journal.jsonl", results.journal_lines(db)),
             ]
             revisions, work_versions = (_lines_of(work / f"{name}.jsonl") for name in ("revisions", "work_versions"))
-            files = results.files_of(db, job.sitting_id)
+            folder = delivery.store.folder / "uploads"
+            sizes = {one: path_of(folder, one).stat().st_size for one in results.files_of(db, job.sitting_id)}
+            files, files_left = packages.share_of_files(db, job, sizes, at_most=delivery.files_at_most)
             labels = packages.labels_of(db, job.sitting_id)
-        folder = delivery.store.folder / "uploads"
         members += [Member(f"files/{sha256}", path_of(folder, sha256)) for sha256 in files]
         target = delivery.outbox / job.file_name
         pack_apart(
@@ -161,17 +166,17 @@ def _build(delivery: Delivery, job: PackageJob) -> None:
         shutil.rmtree(work, ignore_errors=True)
     with target.open("rb") as stream:
         sha256 = file_digest(stream, "sha256").hexdigest()
+    built = packages.Built(
+        sha256=sha256,
+        size=target.stat().st_size,
+        attempts=len(document["attempts"]),
+        revisions=revisions,
+        work_versions=work_versions,
+        files=files,
+        files_left=files_left,
+    )
     with delivery.store.transaction() as db:
-        packages.record_built(
-            db,
-            job,
-            sha256=sha256,
-            size=target.stat().st_size,
-            attempts=len(document["attempts"]),
-            revisions=revisions,
-            work_versions=work_versions,
-            at=delivery.now(),
-        )
+        packages.record_built(db, job, built=built, at=delivery.now())
 
 
 def _send(delivery: Delivery, central: Central, job: PackageJob) -> None:

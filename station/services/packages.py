@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -26,6 +28,8 @@ PACKAGE_NOT_BUILT = problem(
 )
 
 QUIET = timedelta(seconds=60)
+# Of the container's 10,002 entries some are not files (FORMAT.md).
+MOST_FILES = 9_900
 CONFIRMATION_EVERY = timedelta(seconds=60)
 # A claim that nobody finished (the process died) is taken up again after this time.
 CLAIM_LASTS = timedelta(minutes=45)
@@ -44,6 +48,19 @@ class PackageJob:
     sha256: str
     upload_url: str
     tries: int
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a package's file is and holds. `files_left`: so many wait for the next package."""
+
+    sha256: str
+    size: int
+    attempts: int
+    revisions: int
+    work_versions: int
+    files: list[str]
+    files_left: int
 
 
 def queue_result_package(db: Session, sitting_id: int, *, at: datetime) -> ResultPackage:
@@ -74,7 +91,7 @@ def sitting_without_package(db: Session, *, at: datetime) -> int | None:
     """Find a closed sitting for which a package is to be ordered: its first, or a supplement.
 
     A supplement is due when answers or files of work folders arrived after the last package was built, and none came
-    for `QUIET` (design §13.12).
+    for `QUIET` (design §13.12), and at once when not all files fitted into the last one.
     """
     first = db.scalars(
         select(Sitting.id)
@@ -85,7 +102,9 @@ def sitting_without_package(db: Session, *, at: datetime) -> int | None:
     if first is not None:
         return first
     supplement = _sitting_to_supplement(db, at=at)
-    return supplement if supplement is not None else _sitting_with_new_work(db, at=at)
+    if supplement is None:
+        supplement = _sitting_with_new_work(db, at=at)
+    return supplement if supplement is not None else _sitting_with_files_left(db)
 
 
 def claim_package(db: Session, *, at: datetime, can_send: bool) -> PackageJob | None:
@@ -119,29 +138,45 @@ def claim_package(db: Session, *, at: datetime, can_send: bool) -> PackageJob | 
     return None
 
 
-def record_built(
-    db: Session,
-    job: PackageJob,
-    *,
-    sha256: str,
-    size: int,
-    attempts: int,
-    revisions: int,
-    work_versions: int,
-    at: datetime,
-) -> None:
+def share_of_files(db: Session, job: PackageJob, sizes: Mapping[str, int], *, at_most: int) -> tuple[list[str], int]:
+    """Choose the files that go into a package, and count those that are left for the next one.
+
+    All of them, if they fit. Else those that are in no earlier package of the sitting, as many as fit: a container
+    has a limit (FORMAT.md), and a room's practical work may be larger.
+    """
+    if sum(sizes.values()) <= at_most and len(sizes) <= MOST_FILES:
+        return list(sizes), 0
+    earlier = db.scalars(
+        select(ResultPackage.files).where(
+            ResultPackage.sitting_id == job.sitting_id, ResultPackage.sha256 != "", ResultPackage.id != job.package_id
+        )
+    )
+    packed = {sha256 for files in earlier for sha256 in json.loads(files)}
+    waiting = [sha256 for sha256 in sizes if sha256 not in packed]
+    chosen: list[str] = []
+    total = 0
+    for sha256 in waiting:
+        if chosen and (total + sizes[sha256] > at_most or len(chosen) >= MOST_FILES):
+            break
+        chosen.append(sha256)
+        total += sizes[sha256]
+    return chosen, len(waiting) - len(chosen)
+
+
+def record_built(db: Session, job: PackageJob, *, built: Built, at: datetime) -> None:
     """Note that the package's file is on disk; it is due to be sent at once."""
     package = db.get_one(ResultPackage, job.package_id)
-    package.revisions, package.work_versions = revisions, work_versions
-    package.sha256, package.size, package.built_at, package.next_try_at = sha256, size, at, at
+    package.revisions, package.work_versions = built.revisions, built.work_versions
+    package.files, package.files_left = json.dumps(built.files), built.files_left
+    package.sha256, package.size, package.built_at, package.next_try_at = built.sha256, built.size, at, at
     journal.append(
         db,
         "package_built",
         at=at,
         sitting_id=job.sitting_id,
         number=job.number,
-        attempts=attempts,
-        sha256=sha256,
+        attempts=built.attempts,
+        sha256=built.sha256,
     )
 
 
@@ -294,6 +329,12 @@ def _sitting_with_new_work(db: Session, *, at: datetime) -> int | None:
         )
         .order_by(packed.c.sitting_id)
     ).first()
+
+
+def _sitting_with_files_left(db: Session) -> int | None:
+    last = select(func.max(ResultPackage.id)).group_by(ResultPackage.sitting_id)
+    left = select(ResultPackage.sitting_id).where(ResultPackage.id.in_(last), ResultPackage.files_left > 0)
+    return db.scalars(left.order_by(ResultPackage.id)).first()
 
 
 def _job(kind: str, package: ResultPackage) -> PackageJob:

@@ -240,6 +240,8 @@ def may_be_emptied(db: Session, attempt: Attempt, entry: Entry) -> bool:
         return False
     packages = db.scalars(select(ResultPackage).where(ResultPackage.sitting_id == entry.sitting_id)).all()
     in_packages = max((one.work_versions for one in packages), default=0)
+    if any(one.files_left for one in packages if one.number == len(packages)):
+        return False
     made = db.scalar(
         select(func.sum(WorkFolder.version_count))
         .join(Attempt, Attempt.id == WorkFolder.attempt_id)

@@ -736,7 +736,10 @@ class Score(Base):
 
 
 class ResultPackage(Base):
-    """An outgoing package; `number` above 1 is a supplement. It holds so many `revisions` and `work_versions`."""
+    """An outgoing package; `number` above 1 is a supplement. It holds so many `revisions` and `work_versions`.
+
+    `files`: the SHA-256 of those in it (JSON); `files_left`: how many are in no package yet: a container has a limit.
+    """
 
     __tablename__ = "result_package"
     __table_args__ = (UniqueConstraint("sitting_id", "number"), _one_of("state", PackageState))
@@ -750,6 +753,8 @@ class ResultPackage(Base):
     size: Mapped[int] = mapped_column(BigInteger)
     revisions: Mapped[int] = mapped_column(Integer, default=0)
     work_versions: Mapped[int] = mapped_column(Integer, default=0)
+    files: Mapped[str] = mapped_column(Text, default="[]")
+    files_left: Mapped[int] = mapped_column(Integer, default=0)
     state: Mapped[str] = mapped_column(String(16), default=PackageState.WAITING)
     built_at: Mapped[datetime] = mapped_column(Moment)
     tries: Mapped[int] = mapped_column(Integer, default=0)

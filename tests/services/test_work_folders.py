@@ -163,12 +163,12 @@ def test_what_comes_while_the_test_stands_still_is_not_late(room: BuiltRoom, pc:
         assert not db.scalars(select(WorkVersion)).one().is_late
 
 
-def deliver_all(room: BuiltRoom, tmp_path: Path, identity: Any) -> list[dict[str, Any]]:
+def deliver_all(room: BuiltRoom, tmp_path: Path, identity: Any, **named: Any) -> list[dict[str, Any]]:
     """Build every package that is due; gives what is in each as the centre opens it."""
     key_file = tmp_path / "station.pem"
     if not key_file.exists():
         keys.save_signing_key(keys.make_signing_key(), key_file)
-    delivery = Delivery(room.store, room.clock.now, keys.recipient_of(identity), key_file, "site-1", "test")
+    delivery = Delivery(room.store, room.clock.now, keys.recipient_of(identity), key_file, "site-1", "test", **named)
     while deliver_next(delivery):
         pass
     public = keys.load_signing_key(key_file).public_key()
@@ -238,6 +238,19 @@ def test_files_that_come_after_the_package_go_out_in_a_supplement(room: BuiltRoo
     assert b"the PC came back" in packages[1]["files"].values()
     pass_time(room, minutes=10)
     assert len(deliver_all(room, tmp_path, identity)) == 2
+
+
+def test_what_does_not_fit_into_one_package_goes_on_in_the_next(room: BuiltRoom, pc: Pc, tmp_path: Path):
+    contents = [bytes([number]) * 1000 for number in range(7)]
+    for number, content in enumerate(contents):
+        pc.save(f"{number}.txt", content)
+    end(room)
+    pc.settle_all()
+    close(room)
+    packages = deliver_all(room, tmp_path, keys.make_identity(), files_at_most=3500)
+    assert [len(one["files"]) for one in packages] == [3, 3, 1]
+    assert sorted(content for one in packages for content in one["files"].values()) == contents
+    assert all(len(one["versions"]) == 7 for one in packages)
 
 
 def test_the_pc_empties_its_folder_only_when_all_of_it_is_delivered_with_a_receipt(
