@@ -36,6 +36,7 @@ class SeatedEntry:
     attempt_id: int | None = None
     attempt_state: AttemptState | None = None
     aids: tuple[str, ...] = ()
+    paper_id: int | None = None
 
 
 @dataclass(frozen=True)

@@ -102,8 +102,8 @@ def read_commands(db: Session) -> dict[int, list[Command]]:
 
 def read_codes(db: Session, at: datetime) -> dict[int, list[dict[str, object]]]:
     """List the unlock codes that work now, by device, as orders carry them."""
-    rows = db.scalars(
-        select(UnlockCode)
+    rows = db.execute(
+        select(UnlockCode.device_id, UnlockCode.number, UnlockCode.salt, UnlockCode.iterations, UnlockCode.digest)
         .where(
             UnlockCode.used_at.is_(None),
             or_(UnlockCode.for_sheet, UnlockCode.shown_at.is_(None), UnlockCode.shown_at > at - SHOWN_CODE_LASTS),
@@ -127,18 +127,27 @@ def _entries(db: Session, sitting_ids: list[int]) -> dict[int, tuple[SeatedEntry
     if not sitting_ids:
         return {}
     rows = db.execute(
-        select(Entry.seat_id, Entry.sitting_id, Entry.candidate_id, Entry.accessibility, Attempt.id, Attempt.state)
+        select(
+            Entry.seat_id,
+            Entry.sitting_id,
+            Entry.candidate_id,
+            Entry.accessibility,
+            Attempt.id,
+            Attempt.state,
+            Attempt.paper_id,
+        )
         .outerjoin(Attempt, Attempt.entry_id == Entry.id)
         .where(Entry.sitting_id.in_(sitting_ids))
     )
     found: dict[int, tuple[SeatedEntry, ...]] = {}
-    for seat_id, sitting_id, candidate_id, aids, attempt_id, state in rows:
+    for seat_id, sitting_id, candidate_id, aids, attempt_id, state, paper_id in rows:
         entry = SeatedEntry(
             sitting_id,
             candidate_id,
             attempt_id,
             None if state is None else AttemptState(state),
             known_aids(json.loads(aids)),
+            paper_id,
         )
         found[seat_id] = (*found.get(seat_id, ()), entry)
     return found

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
+from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from station.domain.agent_orders import Decided, SeatedEntry, entry_here, orders_for
 from station.domain.requirements import digest_of
+from station.domain.sitting import SittingState
 from station.services import room_check, work_folders
 from station.services.room_check import Machine
 from station.store.device_queries import KnownDevice
@@ -42,6 +45,7 @@ def compose(db: Session, devices: Sequence[KnownDevice], at: datetime) -> Situat
     rooms, codes = read_rooms(db), read_codes(db, at)
     folders = _folders(db, [device.seat_id for device in devices if device.seat_id is not None])
     digests = {room_id: _requirements(db, room_id) for room_id in {one.room_id for one in devices} if room_id}
+    wants = cache(lambda paper_id: bool(work_plan(db, paper_id).folders))
     orders = {}
     for device in devices:
         room = rooms.get(device.room_id or 0, RoomNow())
@@ -52,24 +56,24 @@ def compose(db: Session, devices: Sequence[KnownDevice], at: datetime) -> Situat
             room.sittings,
             entries,
             Decided(device.screen_text, device.screen_since, device.freed_sitting_id),
-            work=_work(db, here, folders.get(device.seat_id or 0, ())),
+            work=_work(db, here, folders.get(device.seat_id or 0, ()), wants),
             unlock_codes=codes.get(device.id, ()),
             requirements=digests.get(device.room_id or 0, ""),
         )
     return Situation(orders, read_commands(db), rooms)
 
 
-@dataclass(frozen=True)
-class _Folder:
+class _Folder(NamedTuple):
     attempt_id: int
     state: str
     refresh: int
+    is_delivered: bool
 
 
 def _folders(db: Session, seat_ids: Sequence[int]) -> dict[int, list[_Folder]]:
-    """List the work folders of each seat, newest first."""
+    """List the work folders of each seat, newest first; those of earlier days are among them."""
     rows = db.execute(
-        select(Entry.seat_id, WorkFolder.refresh, Attempt, Entry, Sitting.state)
+        select(Entry.seat_id, WorkFolder.attempt_id, Attempt.state, WorkFolder.refresh, Sitting.state)
         .join(Attempt, Attempt.id == WorkFolder.attempt_id)
         .join(Entry, Entry.id == Attempt.entry_id)
         .join(Sitting, Sitting.id == Entry.sitting_id)
@@ -77,24 +81,35 @@ def _folders(db: Session, seat_ids: Sequence[int]) -> dict[int, list[_Folder]]:
         .order_by(WorkFolder.opened_at.desc(), WorkFolder.attempt_id.desc())
     )
     found: dict[int, list[_Folder]] = {}
-    for seat_id, refresh, attempt, entry, state in rows:
-        is_done = state == "delivered" and work_folders.may_be_emptied(db, attempt, entry)
-        found.setdefault(seat_id, []).append(_Folder(attempt.id, "emptied" if is_done else attempt.state, refresh))
+    for seat_id, attempt_id, state, refresh, of_sitting in rows:
+        is_delivered = of_sitting == SittingState.DELIVERED
+        found.setdefault(seat_id, []).append(_Folder(attempt_id, state, refresh, is_delivered))
     return found
 
 
-def _work(db: Session, here: SeatedEntry | None, folders: Sequence[_Folder]) -> dict[str, object] | None:
-    """Point to the folder of who sits here, else to the last one made here, until it may be emptied and after."""
+def _work(
+    db: Session, here: SeatedEntry | None, folders: Sequence[_Folder], wants: Callable[[int], bool]
+) -> dict[str, object] | None:
+    """Point to the folder of who sits here if their paper wants one, else to the last one made here.
+
+    It stays pointed to when it may be emptied, so that a PC that was off learns of it.
+    """
     if here is not None and here.attempt_id is not None:
         known = next((one for one in folders if one.attempt_id == here.attempt_id), None)
-        if known is None:
-            paper_id = db.scalars(select(Attempt.paper_id).where(Attempt.id == here.attempt_id)).one()
-            if work_plan(db, paper_id).folders:
-                return {"attempt_id": here.attempt_id, "state": here.attempt_state, "refresh": 0}
-            known = folders[0] if folders else None
-    else:
-        known = folders[0] if folders else None
-    return None if known is None else {"attempt_id": known.attempt_id, "state": known.state, "refresh": known.refresh}
+        if known is not None:
+            return _pointer(db, known)
+        if here.paper_id is not None and wants(here.paper_id):
+            return {"attempt_id": here.attempt_id, "state": here.attempt_state, "refresh": 0}
+    return _pointer(db, folders[0]) if folders else None
+
+
+def _pointer(db: Session, folder: _Folder) -> dict[str, object]:
+    state = folder.state
+    if folder.is_delivered:
+        attempt = db.get_one(Attempt, folder.attempt_id)
+        if work_folders.may_be_emptied(db, attempt, db.get_one(Entry, attempt.entry_id)):
+            state = "emptied"
+    return {"attempt_id": folder.attempt_id, "state": state, "refresh": folder.refresh}
 
 
 def _requirements(db: Session, room_id: int) -> str:
