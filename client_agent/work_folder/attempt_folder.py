@@ -73,6 +73,7 @@ class AttemptFolder:
         self._ask_at = 0.0
         self._failures = 0
         self._not_before = 0.0
+        self._is_seat_known = False
         self._seat_left_at: float | None = None
         self._ending: str = ""
         self._ends_at = 0.0
@@ -96,10 +97,11 @@ class AttemptFolder:
 
     def sit_down(self) -> None:
         """Say that its candidate sits at this PC."""
-        self._seat_left_at = None
+        self._is_seat_known, self._seat_left_at = True, None
 
     def stand_up(self, *, at_once: bool) -> None:
         """Say that its candidate does not sit here any more; `at_once`: another one does."""
+        self._is_seat_known = True
         if self._seat_left_at is None or at_once:
             self._seat_left_at = self._around.monotonic() - (ASIDE_AFTER_S if at_once else 0.0)
 
@@ -225,7 +227,7 @@ class AttemptFolder:
         around = self._around
         known = self._kept
         kept, holds = place.find_or_make(plan, self.attempt_id, known, drives=around.drives, files=around.files)
-        if kept.aside and self._seat_left_at is None:
+        if kept.aside and self._is_seat_known and self._seat_left_at is None:
             kept = place.bring_back(kept)
         if not holds:
             around.ledger.forget_files(self.attempt_id)
@@ -314,7 +316,7 @@ class AttemptFolder:
 
     def _move_aside_if_due(self) -> None:
         kept, now = self._kept, self._around.monotonic()
-        if kept is None or self._watcher is None or self._coming is not None:
+        if kept is None or self._watcher is None or self._coming is not None or not self._is_seat_known:
             return
         is_due = self._seat_left_at is not None and now - self._seat_left_at >= ASIDE_AFTER_S
         if is_due == bool(kept.aside) or (not is_due and self._seat_left_at is not None):

@@ -56,7 +56,7 @@ class WorkFolder:
         self._changed = threading.Condition(self._guard)
         self._is_ending = False
         self._orders: tuple[int, str, str] | None = None
-        self._are_orders_new = True
+        self._has_orders = self._are_orders_new = False
         self._demand: tuple[str, int] = ("", 0)
         self._demand_done: tuple[int, LastState | None] = (0, None)
         self._told: dict[str, Any] | None = None
@@ -74,9 +74,9 @@ class WorkFolder:
         if work is not None and work.get("attempt_id") is not None:
             orders = (int(work["attempt_id"]), str(work.get("state", "")), str(work.get("refresh", "")))
         with self._guard:
-            if orders == self._orders and not self._are_orders_new:
+            if self._has_orders and orders == self._orders:
                 return
-            self._orders, self._are_orders_new = orders, True
+            self._orders, self._has_orders, self._are_orders_new = orders, True, True
         self._wake.set()
 
     def state(self) -> dict[str, Any] | None:
@@ -137,8 +137,7 @@ class _Rounds:
         self._folders = {
             kept.attempt_id: AttemptFolder(kept.attempt_id, self._around) for kept in ledger.kept_folders()
         }
-        for folder in self._folders.values():
-            folder.stand_up(at_once=False)
+        # Until the first orders come nobody knows who sits here: each folder stays where it is.
         self._here: AttemptFolder | None = None
         self._demand = ("", 0)
         self._path: Path | None = None

@@ -313,3 +313,13 @@ def test_a_folder_whose_program_holds_it_is_told_and_not_half_moved(tmp_path):
     with pytest.raises(AgentError) as refusal:
         place.put_aside(kept)
     assert refusal.value.code == "work_folder_held"
+
+
+def test_an_attempt_that_never_lay_here_needs_no_folder_and_no_last_state(make_pc, station):
+    station.state = "handed_in"
+    pc = make_pc()
+    pc.folder.end("hand_in")
+    pc.live(5)
+    assert not list(pc.drive.iterdir())
+    assert not station.settled
+    assert pc.folder.last_state.complete

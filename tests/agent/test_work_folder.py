@@ -253,17 +253,6 @@ def test_who_comes_back_at_once_finds_the_folder_in_its_place(pc, station):
     assert pc.item.exists()
 
 
-def test_an_attempt_that_never_lay_here_needs_no_folder_and_no_last_state(station, tmp_path):
-    station.state = "handed_in"
-    pc = Pc(station, tmp_path / "pc")
-    pc.folder.end("hand_in")
-    pc.live(5)
-    assert not list(pc.drive.iterdir())
-    assert not station.settled
-    assert pc.folder.last_state.complete
-    pc.switch_off()
-
-
 def test_the_thread_follows_the_orders_and_tells_the_heartbeat(station, run, tmp_path):
     places = []
     work = run(on_place=places.append)
@@ -318,9 +307,17 @@ def test_what_an_earlier_run_left_is_sent_after_the_start_without_orders(station
     folder = work.path
     work.stop()
     (folder / "01_海报设计" / "海报.psd").write_bytes(b"left")
-    run()
+    again = run()
     wait_for(lambda: station.versions)
     assert station.newest(POSTER) == b"left"
+    time.sleep(2)  # forty seconds of the folder's clock
+    assert folder.exists(), "who works here during an outage keeps the folder when the agent is started again"
+    again.follow(None)
+    wait_for(lambda: not folder.exists())
+    again.stop()
+    run()
+    wait_for(lambda: len([line for line in station.asked if line.startswith("GET")]) > 3)
+    assert not folder.exists()
 
 
 def test_trouble_is_told_in_words_and_goes_when_it_is_over(station, run):
