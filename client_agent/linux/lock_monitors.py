@@ -9,7 +9,7 @@ import ctypes
 from ctypes import POINTER, byref, c_char_p, c_int, c_uint, c_ulong, c_ushort, c_void_p
 from typing import Any, Dict, List, Tuple
 
-from client_agent.linux.lock_screen import display_name, open_display_of
+from client_agent.linux.lock_screen import open_display_of, this_server
 from client_agent.linux.x11 import Screen, open_library
 from client_agent.lockdown.operation import Before, NotHeld, describe_failure
 from client_agent.lockdown.profile import LockProfile
@@ -140,7 +140,7 @@ class SecondScreens:
 
     def read(self) -> Before:
         with Screen() as screen, Monitors(screen) as monitors:
-            return {"display": display_name(), "lit": monitors.lit()}
+            return {**this_server(), "lit": monitors.lit()}
 
     def perform(self, profile: LockProfile) -> None:
         with Screen() as screen, Monitors(screen) as monitors:

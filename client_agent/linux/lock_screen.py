@@ -19,6 +19,7 @@ from client_agent.lockdown.operation import Before, NotHeld, describe_failure
 from client_agent.lockdown.profile import LockProfile
 
 SOCKETS = Path("/tmp/.X11-unix")
+BOOT = Path("/proc/sys/kernel/random/boot_id")
 SYSTEMD = Path("/run/systemd/system")
 SLEEPS = "sleep:idle:handle-lid-switch:handle-suspend-key:handle-power-key:handle-hibernate-key"
 SELECTIONS = ("CLIPBOARD", "PRIMARY", "SECONDARY")
@@ -28,13 +29,30 @@ def display_name() -> str:
     return os.environ.get("DISPLAY", "")
 
 
+def this_server() -> Before:
+    """Name the X server so that it is known again: another start of it, or of the PC, is another server."""
+    name = display_name()
+    return {"display": name, "server": _started(name)}
+
+
 def open_display_of(before: Before) -> Screen | None:
-    """Open the X server that an undo entry speaks of; None if that server is gone."""
+    """Open the X server that an undo entry speaks of; None if that server is gone.
+
+    One that is still there and cannot be reached (no permission) raises: its state is still to be put back.
+    """
     name = str(before["display"])
-    number = name.partition(":")[2].partition(".")[0]
-    if not name or (name.startswith(":") and not (SOCKETS / f"X{number}").exists()):
-        return None
-    return Screen(name)
+    started = _started(name)
+    return Screen(name) if name and started and started == before["server"] else None
+
+
+def _started(name: str) -> str:
+    """Tell one start of a local X server from all others, by the boot and its socket; empty if there is none."""
+    socket = SOCKETS / ("X" + name.partition(":")[2].partition(".")[0])
+    try:
+        found = socket.stat()
+        return f"{BOOT.read_text(encoding='ascii').strip()} {found.st_ino} {found.st_mtime_ns}"
+    except OSError:
+        return ""
 
 
 class ScreenSaver:
@@ -51,7 +69,7 @@ class ScreenSaver:
 
     def read(self) -> Before:
         with Screen() as screen:
-            return {"display": display_name(), "saver": _read_saver(screen), "dpms": _read_dpms(screen)}
+            return {**this_server(), "saver": _read_saver(screen), "dpms": _read_dpms(screen)}
 
     def perform(self, _profile: LockProfile) -> None:
         with Screen() as screen:
@@ -113,7 +131,7 @@ class Clipboard:
 
     def read(self) -> Before:
         """What lies in it is not kept: it may be anybody's secret, and the undo file is read by technicians."""
-        return {"display": display_name()}
+        return this_server()
 
     def perform(self, _profile: LockProfile) -> None:
         with Screen() as screen:

@@ -6,7 +6,7 @@ from ctypes import POINTER, byref, c_int, c_ubyte, c_ulong, string_at
 from typing import List
 
 from client_agent.linux.lock_files import run
-from client_agent.linux.lock_screen import display_name, open_display_of
+from client_agent.linux.lock_screen import display_name, open_display_of, this_server
 from client_agent.linux.x11 import Screen
 from client_agent.lockdown.operation import Before, NotHeld, describe_failure
 from client_agent.lockdown.profile import LockProfile
@@ -28,7 +28,7 @@ class Terminals:
     def read(self) -> Before:
         with Screen() as screen:
             names = _rules_names(screen)
-        return {"display": display_name(), "names": names, "map": run("xkbcomp", "-w0", display_name(), "-")}
+        return {**this_server(), "names": names, "map": run("xkbcomp", "-w0", display_name(), "-")}
 
     def perform(self, profile: LockProfile) -> None:
         if self.holds(profile) is None:

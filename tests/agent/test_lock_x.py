@@ -13,7 +13,7 @@ from client_agent.linux.lock_keys import BROWSER, SWITCHING, by_code, keys_taken
 from client_agent.linux.lock_monitors import Monitors, SecondScreens
 from client_agent.linux.lock_screen import Clipboard, ScreenSaver
 from client_agent.linux.lock_terminals import Terminals
-from client_agent.linux.x11 import Screen
+from client_agent.linux.x11 import NO_SCREEN, Screen
 from tests.agent import lock_laws
 from tests.agent.lock_laws import Pc, a_profile
 from tests.agent.x_ground import XScreen, pressed_in_xev, until
@@ -289,10 +289,24 @@ def test_the_screen_saver_is_off_while_locked_and_as_before_afterwards(screen):
 
 def test_a_server_that_is_gone_took_its_state_along(screen):
     kept = [(one, one.read()) for one in (ScreenSaver(), Clipboard(), SecondScreens(), Terminals())]
-    gone = {"display": ":4242"}
-    for operation, was in kept:
-        operation.revert({**was, **gone})
-        operation.revert({**was, "display": ""})
+    # Gone for good, without a screen at all, and started anew under the same name after a restart of the PC: then a
+    # service that has no permission on that screen must not go on failing.
+    for gone in ({"display": ":4242"}, {"display": ""}, {"server": "another boot 12 34"}):
+        for operation, was in kept:
+            operation.revert({**was, **gone})
+
+
+def test_a_server_that_is_there_but_cannot_be_reached_is_tried_again_later(screen, monkeypatch):
+    saver = ScreenSaver()
+    was = saver.read()
+    monkeypatch.setattr(Screen, "__init__", _no_permission)
+    with pytest.raises(AgentError) as refusal:
+        saver.revert(was)
+    assert refusal.value.code == "no_screen"
+
+
+def _no_permission(_screen, name=""):
+    raise AgentError(NO_SCREEN, reason=name)
 
 
 @pytest.mark.parametrize("law", lock_laws.ALL, ids=lambda law: law.__name__)
