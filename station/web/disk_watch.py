@@ -46,7 +46,7 @@ LAST_PART = 8
 BACK = 1.25
 REFUSED_SHOWN_S = 30.0
 LEFTOVER_S = 3600.0
-LEFTOVERS = ("uploads/*.incoming", "uploads/*/*.part", "assets/*/*.part")
+LEFTOVERS = ("uploads/*.incoming", "uploads/*/*.part", "uploads/pieces/*.piece", "assets/*/*.part")
 log = logging.getLogger(__name__)
 
 

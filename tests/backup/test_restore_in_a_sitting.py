@@ -16,12 +16,26 @@ import pytest
 from sqlalchemy import select
 
 from station.backup.recovery import make_recovery
+from station.clock import system_time
 from station.config import load_config
+from station.domain.work_folder import WorkCause
 from station.rehearsal.ground import Ground
 from station.rehearsal.premises import Child
-from station.services import answering, journal
+from station.services import answering, journal, work_folders
+from station.services.work_folders import Origin, SentVersion
 from station.store import open_store
-from station.store.models import Attempt, Interruption, JournalEntry, Place, Revision, StationLife
+from station.store.files import keep_file, path_of
+from station.store.models import (
+    Attempt,
+    Device,
+    Entry,
+    Interruption,
+    JournalEntry,
+    Place,
+    Revision,
+    StationLife,
+    WorkVersion,
+)
 from sync.keys import load_signing_key
 from tests.backup.pages_on_pcs import PageOnPc, Room
 
@@ -214,3 +228,36 @@ def test_a_backup_of_a_file_goes_on_in_postgresql_and_refuses_a_database_that_is
     )
     assert (again.returncode, "database_not_empty" in again.stderr) == (1, True), again.stderr
     assert not list(tmp_path.glob("third*"))
+
+
+def test_work_files_come_back_byte_by_byte_with_their_chain(on_a_file: Server, tmp_path: Path) -> None:
+    ground, contents = on_a_file.ground, [b"first version", b"second version"]
+    store, at = ground.open_store(), system_time()
+    seated = ground.candidates[0]
+    with store.transaction() as db:
+        seat_id = db.get_one(Entry, seated.entry_id).seat_id
+        device = Device(
+            machine_id="m", token_hash="-", name="PC", macs="[]", system="linux", version="0", capabilities="[]",
+            hardware="{}", address="", seat_id=seat_id, registered_at=at,
+        )  # fmt: skip
+        db.add(device)
+        db.flush()
+        for number, content in enumerate(contents):
+            sha256 = keep_file(ground.config.folder / "uploads", content)
+            work_folders.expect_content(db, seated.attempt_id, sha256, size=len(content), is_here=True, at=at)
+            work_folders.note_complete(db, seated.attempt_id, sha256, at=at)
+            sent = SentVersion("海报.psd", sha256, len(content), at, WorkCause.RESTED)
+            attempt = db.get_one(Attempt, seated.attempt_id)
+            work_folders.record_versions(db, attempt, [sent], origin=Origin(device.id, "b", number), at=at)
+    store.close()
+    home = tmp_path / "second"
+    command("backup", ground.config.home, on_a_file.stick)
+    command("restore", on_a_file.stick, home, "--code", on_a_file.code)
+    config = load_config(home)
+    restored = open_store(config.store_url, config.folder)
+    with restored.reading() as db:
+        assert work_folders.check_chain(db, seated.attempt_id) is None
+        rows = db.scalars(select(WorkVersion).order_by(WorkVersion.number)).all()
+        found = [path_of(config.folder / "uploads", str(row.sha256)).read_bytes() for row in rows]
+    restored.close()
+    assert found == contents
