@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -40,9 +42,20 @@ class ModelPc:
         return Lockdown(self.operations(), UndoFile(self.folder / "undo.json"))
 
 
+@pytest.fixture
+def folder(tmp_path):
+    """A folder in memory where there is one: thousands of undo files are flushed here, and no power is cut."""
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or not os.access(str(memory), os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=str(memory)) as made:
+        yield Path(made)
+
+
 @pytest.fixture(params=[WINDOWS_7, WINDOWS_10], ids=["Windows 7", "Windows 10"])
-def model(request, tmp_path):
-    return ModelPc(tmp_path, request.param)
+def model(request, folder):
+    return ModelPc(folder, request.param)
 
 
 @pytest.mark.parametrize("law", lock_laws.ALL, ids=lambda law: law.__name__)
@@ -75,10 +88,10 @@ def steps_of(folder, version):
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("version", [WINDOWS_7, WINDOWS_10], ids=["Windows 7", "Windows 10"])
-def test_any_call_to_windows_may_fail_and_the_pc_is_as_before(tmp_path, version, moment):
-    model = ModelPc(tmp_path, version)
+def test_any_call_to_windows_may_fail_and_the_pc_is_as_before(folder, version, moment):
+    model = ModelPc(folder, version)
     before = model.snapshot()
-    for step in steps_of(tmp_path / "count", version):
+    for step in steps_of(folder / "count", version):
         model.windows.step, model.windows.fail_at = 0, (step, moment)
         lock_and_unlock(model.lockdown())
         model.windows.fail_at = None
@@ -88,15 +101,15 @@ def test_any_call_to_windows_may_fail_and_the_pc_is_as_before(tmp_path, version,
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("version", [WINDOWS_7, WINDOWS_10], ids=["Windows 7", "Windows 10"])
-def test_death_at_any_call_to_windows_is_put_right_by_the_next_start(tmp_path, version, moment):
+def test_death_at_any_call_to_windows_is_put_right_by_the_next_start(folder, version, moment):
     """In this process, but nothing of the dead one runs on: its exception is caught by no operation."""
-    model = ModelPc(tmp_path, version)
+    model = ModelPc(folder, version)
     before = model.snapshot()
 
     def die(_status):
         raise Ended
 
-    for step in steps_of(tmp_path / "count", version):
+    for step in steps_of(folder / "count", version):
         model.windows.step, model.windows.die_at, model.windows.die = 0, (step, moment), die
         with pytest.raises(Ended):
             lock_and_unlock(model.lockdown())
@@ -107,10 +120,10 @@ def test_death_at_any_call_to_windows_is_put_right_by_the_next_start(tmp_path, v
 
 @pytest.mark.skipif(not lock_laws.can_fork, reason="a real process is ended")
 @pytest.mark.parametrize("version", [WINDOWS_7, WINDOWS_10], ids=["Windows 7", "Windows 10"])
-def test_a_process_that_really_ends_and_a_power_cut_leave_a_pc_that_restores(tmp_path, version):
-    model = ModelPc(tmp_path, version, tmp_path / "pc.json")
+def test_a_process_that_really_ends_and_a_power_cut_leave_a_pc_that_restores(folder, version):
+    model = ModelPc(folder, version, folder / "pc.json")
     before = model.snapshot()
-    for number, step in enumerate(steps_of(tmp_path / "count", version)[::3]):
+    for number, step in enumerate(steps_of(folder / "count", version)[::3]):
         pid = os.fork()
         if pid == 0:
             model.windows.step, model.windows.die_at = 0, (step, "after")
