@@ -287,6 +287,8 @@ class Agent:
     def _unlock(self) -> None:
         back = self.lockdown.unlock()
         self._left_over = back.left
+        # After the test the PC is as it was before, without our page, until it is locked or started again.
+        self.is_left = True
         self.screen.close_page()
         self._keep_awake(False)
         self._hurry()

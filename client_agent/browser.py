@@ -50,6 +50,8 @@ SWITCHES = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # Its own words in the candidates' language.
+    "--lang=zh-CN",
     "--disable-features=Translate",
     "--password-store=basic",
 )

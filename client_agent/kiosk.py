@@ -82,7 +82,7 @@ class Kiosk:
     def open(self, what: str, page: str) -> None:
         """Show a page; what was open is ended first. `what` names it for who asks `shown`."""
         self.end()
-        self.profile.mkdir(parents=True, exist_ok=True)
+        _make_profile(self.profile)
         command = browser_command(self._browser, page, self.profile)
         self._started = clock.monotonic()
         try:
@@ -121,6 +121,14 @@ class Kiosk:
     def clear(self) -> None:
         """Remove the profile: nothing of a candidate stays behind."""
         shutil.rmtree(self.profile, ignore_errors=True)
+
+
+def _make_profile(profile: Path) -> None:
+    """Make the folder, with what no switch says: to a browser in another language the page is not to be translated."""
+    settings = profile / "Default" / "Preferences"
+    if not settings.exists():
+        settings.parent.mkdir(parents=True, exist_ok=True)
+        settings.write_text('{"translate": {"enabled": false}}', encoding="utf-8")
 
 
 def _browsers_on(profile: Path) -> list[psutil.Process]:

@@ -48,6 +48,8 @@ class LocalPages:
         except OSError:
             self._server = ThreadingHTTPServer(("127.0.0.1", 0), answers)
         self._server.daemon_threads = True
+        # A browser that is ended leaves its connections in the middle: nothing to tell anybody.
+        self._server.handle_error = lambda *_request: None  # type: ignore[method-assign]
         self.port = int(self._server.server_address[1])
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.5}, name="local pages", daemon=True

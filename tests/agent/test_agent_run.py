@@ -123,7 +123,7 @@ def test_after_a_power_cut_the_pc_is_as_before_until_the_station_is_heard(paired
     desk.restart(boot="boot-2")
     agent = desk.agent()
     until(lambda: not desk.is_locked)
-    assert "Put back: the lock in a file" in desk.said
+    until(lambda: "Put back: the lock in a file" in desk.said)
     until(lambda: desk.pages()[-1] == agent.pages.url)
     assert at_the_screen(agent, "state")["kind"] == "waiting"
     paired.start()
@@ -160,19 +160,29 @@ def test_a_locked_screen_with_a_message_stands_before_the_page_and_never_closes_
     assert len(desk.pages()) == 2
 
 
-def test_the_browser_comes_back_while_locked_but_a_free_pc_s_page_may_be_closed(paired, desk):
+def test_the_browser_comes_back_while_locked_and_goes_with_the_lock(paired, desk):
     paired.lock = LOCK
     agent = desk.agent(paired.address)
-    until(lambda: agent.screen.is_page_open)
+    until(lambda: agent.screen.is_page_open and desk.is_locked)
     kill_the_browser(agent)
     until(lambda: len(desk.pages()) == 2 and agent.screen.is_page_open)
     paired.lock = None
+    until(lambda: not desk.is_locked and not agent.screen.is_page_open)
+    beats = len(paired.beats)
+    until(lambda: len(paired.beats) > beats + 1)
+    assert len(desk.pages()) == 2, "after the test the PC is as before"
+    paired.lock = LOCK
     until(lambda: len(desk.pages()) == 3 and agent.screen.is_page_open)
+
+
+def test_a_page_on_a_free_pc_may_be_closed_by_who_sits_there(paired, desk):
+    agent = desk.agent(paired.address)
+    until(lambda: agent.screen.is_page_open)
     agent.screen._main._started -= 60  # it has been open for a while
     kill_the_browser(agent)
     until(lambda: agent.is_left)
     assert not agent.screen.is_page_open
-    assert len(desk.pages()) == 3
+    assert len(desk.pages()) == 1
 
 
 def test_an_unknown_seat_is_typed_at_the_pc_by_the_technician(paired, desk):
