@@ -12,7 +12,7 @@ from client_agent.windows.lock_firewall import Firewall
 from client_agent.windows.lock_kiosk import KeyAids, Keys, NoShell, OwnDesktop, has_own_desktop
 from client_agent.windows.lock_power import PowerPlan, ScreenSaver
 from client_agent.windows.lock_programs import Programs
-from client_agent.windows.lock_watch import Clipboard, Drives, RemoteSession, Rights, ScreenCount
+from client_agent.windows.lock_watch import Clipboard, Drives, RemoteControl, Rights, ScreenCount
 from client_agent.windows.machine import WindowsMachine
 from client_agent.windows.native import this_windows
 
@@ -34,7 +34,7 @@ def operations(api: WindowsApi | None = None, state_folder: Path | None = None) 
         Drives(windows),
         PowerPlan(windows),
         ScreenSaver(windows),
-        RemoteSession(windows),
+        RemoteControl(windows),
         Firewall(windows, folder),
         Programs(windows),
         Clipboard(windows),

@@ -52,7 +52,7 @@ def desktop_for_programs(api: WindowsApi) -> str:
     return KIOSK_DESKTOP if api.processes_on(KIOSK_DESKTOP) else USUAL_DESKTOP
 
 
-class SessionOperation:
+class OfOneLogin:
     """Something that belongs to one login session: gone when the session is, and put back only from inside it."""
 
     name = ""
@@ -82,7 +82,7 @@ class SessionOperation:
         return not_held(LOCK_NOT_HELD, zh=self.title[0], en=self.title[1], reason=reason)
 
 
-class OwnDesktop(SessionOperation):
+class OwnDesktop(OfOneLogin):
     """Windows 7: a desktop of our own is shown. The input methods' program is started on it."""
 
     name = "windows.own_desktop"
@@ -119,7 +119,7 @@ class OwnDesktop(SessionOperation):
         return None if shown in (KIOSK_DESKTOP, SECURE_DESKTOP) else self._not_held(shown)
 
 
-class NoShell(SessionOperation):
+class NoShell(OfOneLogin):
     """Windows 8 and later: taskbar, start menu and desktop icons are gone, for Explorer's shell is."""
 
     name = "windows.no_shell"
@@ -165,7 +165,7 @@ class NoShell(SessionOperation):
         return [one for one in self._api.processes() if one.name.lower() == SHELL and one.session == session]
 
 
-class Keys(SessionOperation):
+class Keys(OfOneLogin):
     """The keyboard hook. It ends with the process that has it: nothing of it outlives the agent."""
 
     name = "windows.keys"
@@ -198,7 +198,7 @@ class Keys(SessionOperation):
         return None
 
 
-class KeyAids(SessionOperation):
+class KeyAids(OfOneLogin):
     """Sticky, toggle and filter keys: their hot keys (Shift five times …) open a window that leads out of the test.
 
     What the profile allows stays; what a candidate had on stays on.

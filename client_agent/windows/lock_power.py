@@ -10,7 +10,7 @@ from typing import Dict
 from client_agent.lockdown.operation import LOCK_NOT_HELD, Before, NotHeld, not_held
 from client_agent.lockdown.profile import LockProfile
 from client_agent.windows.api import WindowsApi
-from client_agent.windows.lock_kiosk import SessionOperation
+from client_agent.windows.lock_kiosk import OfOneLogin
 
 SLEEP = "238c9fa8-0aad-41ed-83f4-97be242c8f20"
 SCREEN_OFF = "7516b95f-f776-4464-8c53-06167f40cc99/3c0bc021-c8a8-4e07-a973-6b14cbcb2b7e"
@@ -67,7 +67,7 @@ class PowerPlan:
         return not_held(LOCK_NOT_HELD, zh=self.title[0], en=self.title[1], reason=left[0]) if left else None
 
 
-class ScreenSaver(SessionOperation):
+class ScreenSaver(OfOneLogin):
     """No screen saver, whose way back may ask for a password that the candidate does not have."""
 
     name = "windows.screen_saver"

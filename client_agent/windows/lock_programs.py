@@ -11,7 +11,7 @@ from typing import Any, Dict, FrozenSet, List, Sequence, Set, Tuple
 from client_agent.lockdown.operation import LOCK_NOT_HELD, PROGRAM_RUNS, Before, NotHeld, not_held
 from client_agent.lockdown.profile import LockProfile
 from client_agent.windows.api import RunningProcess, WindowsApi, windows_folder
-from client_agent.windows.lock_kiosk import SessionOperation
+from client_agent.windows.lock_kiosk import OfOneLogin
 
 NAMES: Dict[str, Any] = json.loads(Path(__file__).with_name("programs.json").read_text(encoding="utf-8"))
 UNTOUCHABLE: FrozenSet[str] = frozenset(NAMES["untouchable"])
@@ -20,7 +20,7 @@ AIDS: Dict[str, List[str]] = NAMES["accessibility"]
 AID_PROGRAMS = frozenset(name for names in AIDS.values() for name in names)
 
 
-class Programs(SessionOperation):
+class Programs(OfOneLogin):
     """Only what the test allows runs in the session. Nothing is put back: what was ended stays ended.
 
     The first rule that fits decides. A copy under another name goes by the name inside it as well.

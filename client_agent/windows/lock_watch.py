@@ -8,7 +8,7 @@ from client_agent.errors import AgentError, problem
 from client_agent.lockdown.operation import Before, NotHeld, not_held
 from client_agent.lockdown.profile import LockProfile
 from client_agent.windows.api import NOT_ADMINISTRATOR, WindowsApi, windows_folder
-from client_agent.windows.lock_kiosk import SessionOperation
+from client_agent.windows.lock_kiosk import OfOneLogin
 
 TOO_MANY_SCREENS = problem(
     "too_many_screens",
@@ -27,7 +27,7 @@ REMOTE_SESSION = problem(
 )
 
 
-class Rights(SessionOperation):
+class Rights(OfOneLogin):
     """Without an administrator's rights nothing is begun: half of the lock would look like one."""
 
     name = "windows.rights"
@@ -48,7 +48,7 @@ class Rights(SessionOperation):
         return None if self._api.is_administrator() else not_held(NOT_ADMINISTRATOR)
 
 
-class Clipboard(SessionOperation):
+class Clipboard(OfOneLogin):
     """Emptied at lock and unlock, so that nothing comes in or goes out; `off`: whenever something is in it."""
 
     name = "windows.clipboard"
@@ -82,7 +82,7 @@ class Clipboard(SessionOperation):
         return None
 
 
-class ScreenCount(SessionOperation):
+class ScreenCount(OfOneLogin):
     """No more screens than allowed are lit: the others are switched off where Windows can."""
 
     name = "windows.screens"
@@ -107,7 +107,7 @@ class ScreenCount(SessionOperation):
         return not_held(TOO_MANY_SCREENS, count=count, allowed=profile.screens) if count > profile.screens else None
 
 
-class Drives(SessionOperation):
+class Drives(OfOneLogin):
     """Removable drives that are in at the lock are ejected; one that cannot be is named. None comes back by itself."""
 
     name = "windows.drives"
@@ -134,7 +134,7 @@ class Drives(SessionOperation):
         return not_held(DRIVE_LEFT, letter=", ".join(left)) if left else None
 
 
-class RemoteSession(SessionOperation):
+class RemoteControl(OfOneLogin):
     """Tells when the session is shown elsewhere; changes nothing."""
 
     name = "windows.remote_session"

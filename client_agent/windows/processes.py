@@ -40,7 +40,7 @@ class ProcessEntry(ctypes.Structure):
     ]  # fmt: skip
 
 
-class StartupInfo(ctypes.Structure):
+class Startup(ctypes.Structure):
     _fields_ = [
         ("size", wintypes.DWORD), ("reserved", wintypes.LPWSTR), ("desktop", wintypes.LPWSTR),
         ("title", wintypes.LPWSTR), ("x", wintypes.DWORD), ("y", wintypes.DWORD), ("width", wintypes.DWORD),
@@ -283,7 +283,7 @@ def _is_running(handle: Any) -> bool:
 
 def _start(token: Any, command: Sequence[str], desktop: str, flags: int = 0) -> StartedProcess:
     """Start with a token and the environment of its owner, or (no token) with one's own, on a desktop."""
-    startup = StartupInfo(size=ctypes.sizeof(StartupInfo), desktop=desktop)
+    startup = Startup(size=ctypes.sizeof(Startup), desktop=desktop)
     started = ProcessInformation()
     line = ctypes.create_unicode_buffer(subprocess.list2cmdline(list(command)))
     rest = (

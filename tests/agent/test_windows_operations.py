@@ -144,6 +144,17 @@ def _code_of(windows, folder):
     return refusal.value.code
 
 
+def test_an_export_without_a_file_or_with_an_empty_one_is_refused_by_name(windows, tmp_path, monkeypatch):
+    windows.netsh_is_a_stub = True
+    with pytest.raises(AgentError) as refusal:
+        Firewall(windows, tmp_path).read()
+    assert refusal.value.code == "firewall_not_saved"
+    monkeypatch.setattr(windows, "run", lambda command: Path(command[-1]).write_text("") or 0)
+    with pytest.raises(AgentError) as empty:
+        Firewall(windows, tmp_path).read()
+    assert empty.value.code == "firewall_not_saved"
+
+
 def test_an_import_that_changes_nothing_is_not_taken_for_a_way_back(windows, tmp_path):
     firewall = Firewall(windows, tmp_path)
     before = firewall.read()

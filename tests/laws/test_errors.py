@@ -72,8 +72,8 @@ def test_every_event_says_the_same_in_chinese_and_english():
 
 
 def apart_from_language(template):
-    """A detail that is itself a text comes in a pair: {kind_zh} here, {kind_en} there."""
-    return {name.removesuffix("_zh").removesuffix("_en") for name in placeholders(template)}
+    """A detail that is itself a text comes in a pair: {kind_zh} or {zh} here, {kind_en} or {en} there."""
+    return {re.sub(r"(^|_)(zh|en)$", "", name) for name in placeholders(template)}
 
 
 def words_of_tests():
