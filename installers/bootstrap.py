@@ -199,6 +199,8 @@ def missing_debian_packages() -> list[str]:
         "xvfb": shutil.which("Xvfb") is not None,  # a screen for the client agent
         "openbox": shutil.which("openbox") is not None,
         "xdotool": shutil.which("xdotool") is not None,  # a candidate at the keyboard
+        "x11-utils": shutil.which("xev") is not None,  # what comes of the keys
+        "libxss1": any(Path("/usr/lib").glob("*/libXss.so.1")),
         "nftables": shutil.which("nft") is not None or Path("/usr/sbin/nft").exists(),
         "nsis": shutil.which("makensis") is not None,  # builds the set-up for Windows
         "p7zip-full": shutil.which("7z") is not None,  # looks into it

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any, Dict, List
 
@@ -110,7 +111,7 @@ class StationName:
             if self._hosts.exists():
                 was = self._hosts.stat()
                 os.chmod(str(temporary), was.st_mode & 0o7777)
-                os.chown(str(temporary), was.st_uid, was.st_gid)
+                shutil.chown(str(temporary), was.st_uid, was.st_gid)
             os.replace(str(temporary), str(self._hosts))
         finally:
             if temporary.exists():

@@ -13,9 +13,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 from pathlib import Path
 from typing import Any, Dict, List, Tuple
+
+import psutil
 
 from client_agent import clock
 from client_agent.errors import AgentError
@@ -56,8 +57,9 @@ class Programs:
         self._asked_at = {pid: asked for pid, asked in self._asked_at.items() if pid in {one.pid for one in found}}
         for one in found:
             asked = self._asked_at.setdefault(one.pid, at)
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(one.pid, signal.SIGTERM if at - asked < PATIENCE_S else signal.SIGKILL)
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process = psutil.Process(one.pid)
+                (process.terminate if at - asked < PATIENCE_S else process.kill)()
 
     def revert(self, _before: Before) -> None:
         self._asked_at = {}
