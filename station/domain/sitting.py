@@ -38,6 +38,11 @@ TOO_EARLY_TO_LEAVE = problem(
     "Handing in early is only possible in the last {early_leave_min} minutes, with the chief examiner's "
     "consent ({wait_min} minutes to go).",
 )
+NOT_A_REAL_SITTING = problem(
+    "not_a_real_sitting",
+    "这是试考或压力演练，不能结束上报，也不出成绩。请在“演练与试考”页面结束和清除。",
+    "This is a trial or a rehearsal: it is never closed, packed or sent. End and wipe it on the page of trials.",
+)
 
 
 # What a candidate may take from the end of one subject to opening the next when the gap was used up.
@@ -59,6 +64,14 @@ class SittingState(StrEnum):
     SUSPENDED = "suspended"
     CLOSED = "closed"
     DELIVERED = "delivered"
+
+
+class SittingKind(StrEnum):
+    """What a sitting is for. Only a real one is listed, packed and counted (R-ROOM-6)."""
+
+    REAL = "real"
+    TRIAL = "trial"
+    REHEARSAL = "rehearsal"
 
 
 STATE_NAMES: dict[SittingState, tuple[str, str]] = {

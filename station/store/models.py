@@ -28,7 +28,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from station.domain.attempt import AttemptState
 from station.domain.incident import ExtensionState
-from station.domain.sitting import SittingState
+from station.domain.rehearsal import RehearsalState, Way
+from station.domain.sitting import SittingKind, SittingState
 from station.domain.staff import Role
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -150,7 +151,10 @@ class AllowedAddress(Base):
 
 
 class Room(Base):
-    """A computer room. Until `pairing_until` its PCs may register their agents."""
+    """A computer room. Until `pairing_until` its PCs may register their agents.
+
+    `is_rehearsal`: no real room but the seats of one room's rehearsals, which no list of rooms or seats shows.
+    """
 
     __tablename__ = "room"
 
@@ -158,6 +162,7 @@ class Room(Base):
     name: Mapped[str] = mapped_column(String(100), unique=True)
     site_name: Mapped[str] = mapped_column(String(200))
     pairing_until: Mapped[datetime | None] = mapped_column(Moment)
+    is_rehearsal: Mapped[bool] = mapped_column(Boolean, default=False)
 
 
 class Seat(Base):
@@ -274,7 +279,7 @@ class Workstation(Base):
 
 
 class Plan(Base):
-    """An exam plan as imported: the document, word for word."""
+    """An exam plan as imported: the document, word for word. `is_practice`: of trials and rehearsals, no document."""
 
     __tablename__ = "plan"
 
@@ -283,6 +288,7 @@ class Plan(Base):
     title: Mapped[str] = mapped_column(String(200))
     document: Mapped[str] = mapped_column(Text)
     imported_at: Mapped[datetime] = mapped_column(Moment)
+    is_practice: Mapped[bool] = mapped_column(Boolean, default=False)
 
 
 class Subject(Base):
@@ -352,12 +358,16 @@ class PaperAsset(Base):
 
 
 class Sitting(Base):
-    """One subject held in one room at one planned time."""
+    """One subject held in one room at one planned time.
+
+    `kind`: only a real one counts anywhere; `wiped_at`: the answers of a trial or rehearsal were removed.
+    """
 
     __tablename__ = "sitting"
     __table_args__ = (
         UniqueConstraint("room_id", "subject_id", "planned_start_at"),
         _one_of("state", SittingState),
+        _one_of("kind", SittingKind),
     )
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
@@ -373,10 +383,15 @@ class Sitting(Base):
     closed_at: Mapped[datetime | None] = mapped_column(Moment)
     delivered_at: Mapped[datetime | None] = mapped_column(Moment)
     head: Mapped[str] = mapped_column(Text, default="{}")
+    kind: Mapped[str] = mapped_column(String(16), default=SittingKind.REAL)
+    wiped_at: Mapped[datetime | None] = mapped_column(Moment)
 
 
 class Candidate(Base):
-    """A person who sits; one row for all subjects (R-ROST-2). `id_number` may be masked."""
+    """A person who sits; one row for all subjects (R-ROST-2). `id_number` may be masked.
+
+    `is_practice`: nobody, but a ticket for a seat in trials or rehearsals; its number is none that a roster could have.
+    """
 
     __tablename__ = "candidate"
 
@@ -387,6 +402,7 @@ class Candidate(Base):
     id_number: Mapped[str] = mapped_column(String(32), default="")
     institution: Mapped[str] = mapped_column(String(200), default="")
     photo_sha256: Mapped[str] = mapped_column(String(64), default="")
+    is_practice: Mapped[bool] = mapped_column(Boolean, default=False)
 
 
 class Entry(Base):
@@ -901,3 +917,40 @@ class SealBreak(Base):
     accepted_at: Mapped[datetime | None] = mapped_column(Moment)
     accepted_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
     accepted_reason: Mapped[str] = mapped_column(String(500), default="")
+
+
+class Rehearsal(Base):
+    """A rehearsal 压力演练 of one room: candidates played against this station for some minutes.
+
+    `way`: by the server itself, or by the PCs' agents; `ends_by`: nothing is heard of it any more after this moment.
+    `result`: the figures with their limits, as JSON.
+    """
+
+    __tablename__ = "rehearsal"
+    __table_args__ = (_one_of("way", Way), _one_of("state", RehearsalState), Index(None, "room_id"))
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    room_id: Mapped[int] = mapped_column(ForeignKey("room.id"))
+    sitting_id: Mapped[int] = mapped_column(ForeignKey("sitting.id"))
+    way: Mapped[str] = mapped_column(String(16))
+    minutes: Mapped[int] = mapped_column(Integer)
+    players: Mapped[int] = mapped_column(Integer)
+    state: Mapped[str] = mapped_column(String(16), default=RehearsalState.RUNNING)
+    started_at: Mapped[datetime] = mapped_column(Moment)
+    started_by: Mapped[int] = mapped_column(ForeignKey("staff.id"))
+    ends_by: Mapped[datetime] = mapped_column(Moment)
+    ended_at: Mapped[datetime | None] = mapped_column(Moment)
+    result: Mapped[str] = mapped_column(Text, default="{}")
+
+
+class RehearsalPlayer(Base):
+    """What was measured at one seat of a rehearsal; `report` is '' until it came."""
+
+    __tablename__ = "rehearsal_player"
+
+    rehearsal_id: Mapped[int] = mapped_column(ForeignKey("rehearsal.id"), primary_key=True, autoincrement=False)
+    seat: Mapped[str] = mapped_column(String(16), primary_key=True)
+    entry_id: Mapped[int] = mapped_column(ForeignKey("entry.id"))
+    device_id: Mapped[int | None] = mapped_column(ForeignKey("device.id"))
+    report: Mapped[str] = mapped_column(Text, default="")
+    reported_at: Mapped[datetime | None] = mapped_column(Moment)

@@ -33,6 +33,7 @@ def upgrade() -> None:
         sa.Column("id_number", sa.String(length=32), nullable=False),
         sa.Column("institution", sa.String(length=200), nullable=False),
         sa.Column("photo_sha256", sa.String(length=64), nullable=False),
+        sa.Column("is_practice", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_candidate")),
         sa.UniqueConstraint("ticket_number", name=op.f("uq_candidate_ticket_number")),
     )
@@ -50,6 +51,7 @@ def upgrade() -> None:
         sa.Column("title", sa.String(length=200), nullable=False),
         sa.Column("document", sa.Text(), nullable=False),
         sa.Column("imported_at", sa.BigInteger(), nullable=False),
+        sa.Column("is_practice", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_plan")),
         sa.UniqueConstraint("code", name=op.f("uq_plan_code")),
     )
@@ -59,6 +61,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=100), nullable=False),
         sa.Column("site_name", sa.String(length=200), nullable=False),
         sa.Column("pairing_until", sa.BigInteger(), nullable=True),
+        sa.Column("is_rehearsal", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_room")),
         sa.UniqueConstraint("name", name=op.f("uq_room_name")),
     )
@@ -194,6 +197,9 @@ def upgrade() -> None:
         sa.Column("closed_at", sa.BigInteger(), nullable=True),
         sa.Column("delivered_at", sa.BigInteger(), nullable=True),
         sa.Column("head", sa.Text(), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("wiped_at", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint("kind IN ('real', 'trial', 'rehearsal')", name=op.f("ck_sitting_kind")),
         sa.CheckConstraint(
             "state IN ('planned', 'admitting', 'running', 'suspended', 'closed', 'delivered')",
             name=op.f("ck_sitting_state"),
@@ -770,11 +776,55 @@ def upgrade() -> None:
             "attempt_id", "path_key", "version", name=op.f("uq_work_version_attempt_id_path_key_version")
         ),
     )
+    op.create_table(
+        "rehearsal",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("room_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("sitting_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("way", sa.String(length=16), nullable=False),
+        sa.Column("minutes", sa.Integer(), nullable=False),
+        sa.Column("players", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("started_at", sa.BigInteger(), nullable=False),
+        sa.Column("started_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("ends_by", sa.BigInteger(), nullable=False),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.Column("result", sa.Text(), nullable=False),
+        sa.CheckConstraint("state IN ('running', 'passed', 'failed', 'broken')", name=op.f("ck_rehearsal_state")),
+        sa.CheckConstraint("way IN ('server', 'agents')", name=op.f("ck_rehearsal_way")),
+        sa.ForeignKeyConstraint(["room_id"], ["room.id"], name=op.f("fk_rehearsal_room_id")),
+        sa.ForeignKeyConstraint(["sitting_id"], ["sitting.id"], name=op.f("fk_rehearsal_sitting_id")),
+        sa.ForeignKeyConstraint(["started_by"], ["staff.id"], name=op.f("fk_rehearsal_started_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_rehearsal")),
+    )
+    with op.batch_alter_table("rehearsal", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_rehearsal_room_id"), ["room_id"], unique=False)
+
+    op.create_table(
+        "rehearsal_player",
+        sa.Column(
+            "rehearsal_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+        ),
+        sa.Column("seat", sa.String(length=16), nullable=False),
+        sa.Column("entry_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("device_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("report", sa.Text(), nullable=False),
+        sa.Column("reported_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["device_id"], ["device.id"], name=op.f("fk_rehearsal_player_device_id")),
+        sa.ForeignKeyConstraint(["entry_id"], ["entry.id"], name=op.f("fk_rehearsal_player_entry_id")),
+        sa.ForeignKeyConstraint(["rehearsal_id"], ["rehearsal.id"], name=op.f("fk_rehearsal_player_rehearsal_id")),
+        sa.PrimaryKeyConstraint("rehearsal_id", "seat", name=op.f("pk_rehearsal_player")),
+    )
     # ### end Alembic commands ###
 
 
 def downgrade() -> None:
     # ### commands auto generated by Alembic - please adjust! ###
+    op.drop_table("rehearsal_player")
+    with op.batch_alter_table("rehearsal", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_rehearsal_room_id"))
+
+    op.drop_table("rehearsal")
     op.drop_table("work_version")
     op.drop_table("work_content")
     op.drop_table("work_folder")
