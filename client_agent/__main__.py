@@ -84,12 +84,13 @@ def build_parser() -> argparse.ArgumentParser:
         "--set-aside", action="store_true",
         help="手工还原后，把读不出的还原文件改名留存 rename an unreadable undo file, once all is put back by hand",
     )  # fmt: skip
+    restore.add_argument(
+        "--unless-locked", action="store_true",
+        help="考试锁定中则拒绝（安装、卸载程序用） refuse while locked for a test (for set-up programs)",
+    )  # fmt: skip
     unlock = command("unlock", _unlock, "用监考员的解锁码解锁本机。Free this PC by an invigilator's code.")
     unlock.add_argument("code", help="解锁码 the code")
-    if sys.platform == "win32":
-        command(
-            "service", _service, "Windows 服务用：开机恢复并启动考试程序。For the service: restore, keep `run` running."
-        )
+    command("service", _service, "系统服务用：开机恢复并启动考试程序。For the service: restore, keep `run` running.")
     page_help = "全屏打开一个考位链接，退出后自动重开。Keep a seat's link open full screen until Ctrl+C."
     page = command("page", _page, f"{page_help} {NOT_LOCKED}")
     page.add_argument("station", metavar="SEAT_LINK", help="http://服务器地址:8080/seat/…, the seat's link")
@@ -188,17 +189,21 @@ def _run(chosen: argparse.Namespace, machine: Machine) -> int:
 
 
 def _service(chosen: argparse.Namespace, machine: Machine) -> int:
-    from client_agent.windows.native import this_windows
-    from client_agent.windows.service import Supervisor
-
     store = Store(machine.state_folder())
     store.make_folder()
     agent = [sys.executable, "-m", "client_agent"]
+    if sys.platform == "win32":
+        from client_agent.windows.native import this_windows
+        from client_agent.windows.service import Supervisor
 
-    def lockdown() -> Lockdown:
-        return this_lockdown(store.folder)
+        def lockdown() -> Lockdown:
+            return this_lockdown(store.folder)
 
-    Supervisor(this_windows(), lockdown, store.folder, agent=agent, say=_sayer(chosen)).run(_ending())
+        Supervisor(this_windows(), lockdown, store.folder, agent=agent, say=_sayer(chosen)).run(_ending())
+    else:
+        from client_agent.linux import service as on_linux
+
+        on_linux.Supervisor(store.folder, agent=agent, say=_sayer(chosen)).run(_ending())
     return 0
 
 
@@ -224,6 +229,8 @@ def _status(chosen: argparse.Namespace, machine: Machine) -> int:
 def _restore(chosen: argparse.Namespace, machine: Machine) -> int:
     store = Store(machine.state_folder())
     say = _sayer(chosen)
+    if chosen.unless_locked:
+        technician.check_not_locked(store, this_lockdown(store.folder))
     aside = UndoFile(store.folder / "undo.json").set_aside() if chosen.set_aside else None
     if aside is not None:
         say(

@@ -26,6 +26,11 @@ NOT_FREED_YET = problem(
     "运行中的 exam-agent（进程 {pid}）在 {within_s} 秒内没有解除锁定。请先停止该服务，再运行 exam-agent restore。",
     "The running exam-agent (process {pid}) did not unlock within {within_s} s. Stop its service, then restore again.",
 )
+PC_IS_LOCKED = problem(
+    "pc_is_locked",
+    "本机正锁定考试，不能安装、更新或卸载程序。请在考试结束、监考台解锁后再试。",
+    "This PC is locked for a test: nothing is installed or removed now. Try again once it is unlocked.",
+)
 
 Say = Callable[[str, str], None]
 FREED_WITHIN_S = 15.0
@@ -124,6 +129,12 @@ def restore(store: Store, lockdown: Lockdown, say: Say) -> bool:
     if not back.put_back and not back.left:
         say("没有需要恢复的更改。", "Nothing had to be put back.")
     return back.is_complete
+
+
+def check_not_locked(store: Store, lockdown: Lockdown) -> None:
+    """Raise while an agent that runs holds this PC locked; what a dead one left is no lock."""
+    if holder_of(store.folder) is not None and lockdown.has_something_to_restore():
+        raise AgentError(PC_IS_LOCKED)
 
 
 def unlock(store: Store, lockdown: Lockdown, code: str, say: Say) -> bool:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from client_agent import __main__ as command_line
+from client_agent.browser import claimed
 from client_agent.lockdown.sequence import Lockdown
-from client_agent.lockdown.undo import UndoFile
+from client_agent.lockdown.undo import Entry, UndoFile
+from client_agent.technician import PC_IS_LOCKED
 
 
 class Here:
@@ -41,3 +43,13 @@ def test_a_damaged_undo_file_is_refused_until_it_is_set_aside(folder, capsys):
 def test_with_nothing_to_set_aside_it_is_an_ordinary_restore(folder, capsys):
     assert command_line.main(["restore", "--set-aside"]) == 0
     assert "没有需要恢复的更改" in capsys.readouterr().out
+
+
+def test_a_set_up_program_is_refused_while_a_running_agent_holds_the_pc_locked(folder, capsys):
+    undo = UndoFile(folder / "undo.json")
+    assert command_line.main(["restore", "--unless-locked"]) == 0
+    undo.push(Entry("something", {}))
+    with claimed(folder):
+        assert command_line.main(["restore", "--unless-locked"]) == 1
+    assert "考试结束" in capsys.readouterr().err, PC_IS_LOCKED
+    assert undo.entries(), "the lock itself is not touched"
