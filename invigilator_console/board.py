@@ -113,6 +113,7 @@ def sitting_document(one: SittingReading) -> dict[str, Any]:
         "level": subject.level,
         "word": subject.word,
         "room": one.room.name,
+        "kind": sitting.kind,
         "state": sitting.state,
         "state_name": say(*STATE_NAMES[SittingState(sitting.state)]),
         "planned_start_at": moment(sitting.planned_start_at),

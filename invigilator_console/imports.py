@@ -16,7 +16,7 @@ from station.errors import Invalid, Missing, problem
 from station.importers.templates import paper_template, roster_template
 from station.services.staging import KINDS, Options
 from station.store import queries
-from station.store.models import Staff, Subject
+from station.store.models import Plan, Staff, Subject
 from station.web.edge import Edge
 from station.web.guards import FIELD_WRONG, NO_SUCH_PAGE, json_response, say
 
@@ -87,7 +87,8 @@ def _register_page(routes: Blueprint, edge: Edge) -> None:
     @routes.get("/imports")
     @staff_only(edge, "import_material")
     def page(db: Session, person: Staff, at: datetime) -> str:
-        subjects = db.scalars(select(Subject).order_by(Subject.certificate_name, Subject.level, Subject.id)).all()
+        real = select(Subject).join(Plan, Plan.id == Subject.plan_id).where(Plan.is_practice.is_(False))
+        subjects = db.scalars(real.order_by(Subject.certificate_name, Subject.level, Subject.id)).all()
         return render_template("imports.html", subjects=subjects, plans=queries.list_plans(db), **page_frame(edge))
 
     @routes.get("/templates/<kind>.xlsx")

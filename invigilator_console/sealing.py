@@ -16,7 +16,7 @@ from invigilator_console.pages import page_frame
 from invigilator_console.room import heard_devices
 from invigilator_console.seat_state import moment
 from station.domain.sealing import Point, ticks_wanted
-from station.domain.sitting import SittingState
+from station.domain.sitting import SittingKind, SittingState
 from station.domain.staff import Role
 from station.errors import Invalid, StationError
 from station.services import disk_space, pairing, room_check, room_sealing, seal_points
@@ -178,7 +178,8 @@ def _disk_refusals(db: Session, edge: Edge, room_id: int) -> dict[int, StationEr
     """Ask the one gate on the disk for every sitting of the room that is to start."""
     disk = edge.disk.disk()
     found: dict[int, StationError | None] = {}
-    for sitting_id in db.scalars(select(Sitting.id).where(Sitting.room_id == room_id, Sitting.state.in_(_TO_START))):
+    to_start = (Sitting.room_id == room_id, Sitting.state.in_(_TO_START), Sitting.kind == SittingKind.REAL)
+    for sitting_id in db.scalars(select(Sitting.id).where(*to_start)):
         try:
             disk_space.check_room_on_disk(db, sitting_id, disk=disk)
             found[sitting_id] = None

@@ -193,7 +193,7 @@ def page_document(db: Session, edge: Edge, at: datetime) -> dict[str, Any]:
     commands = last_commands(db)
     wanted = _wanted_versions(edge)
     rooms: dict[int, dict[str, Any]] = {}
-    for room in db.scalars(select(Room).order_by(Room.name)):
+    for room in db.scalars(select(Room).where(Room.is_rehearsal.is_(False)).order_by(Room.name)):
         open_until = moment(room.pairing_until) if pairing.is_open(room, at) else None
         rooms[room.id] = {"id": room.id, "name": room.name, "pairing_until": open_until, "seats": []}
     for link in queries.list_seats(db):

@@ -206,7 +206,8 @@ def seats(folder: Path, address: str) -> None:
     base = address.rstrip("/") or f"http://{_shown(config.candidate_listener.host)}:{config.candidate_listener.port}"
     secret, store = read_secret(config, WEB_SECRET), _store(config)
     with store.reading() as db:
-        rows = db.execute(select(Seat, Room.name).join(Room, Room.id == Seat.room_id).order_by(Room.id, Seat.id)).all()
+        real = select(Seat, Room.name).join(Room, Room.id == Seat.room_id).where(Room.is_rehearsal.is_(False))
+        rows = db.execute(real.order_by(Room.id, Seat.id)).all()
     store.close()
     for seat, room in rows:
         spare = "（备用）" if seat.is_spare else ""

@@ -9,7 +9,14 @@ from sqlalchemy.orm import Session
 
 from station.domain.attempt import OPEN
 from station.domain.incident import ExtensionState
-from station.domain.sitting import SITTING_STATE_WRONG, SITTING_UNKNOWN, STATE_NAMES, SittingState
+from station.domain.sitting import (
+    NOT_A_REAL_SITTING,
+    SITTING_STATE_WRONG,
+    SITTING_UNKNOWN,
+    STATE_NAMES,
+    SittingKind,
+    SittingState,
+)
 from station.domain.working_time import length_names
 from station.errors import Missing, Refused, problem
 from station.services import journal
@@ -39,6 +46,8 @@ def closing_list(db: Session, sitting_id: int, *, at: datetime) -> list[ClosingP
     sitting = db.get(Sitting, sitting_id)
     if sitting is None:
         raise Missing(SITTING_UNKNOWN)
+    if sitting.kind != SittingKind.REAL:
+        raise Refused(NOT_A_REAL_SITTING)
     points = _entry_points(db, sitting) + _extension_points(db, sitting) + _save_points(db, sitting)
     points += work_points(db, sitting.id, at=at)
     return sorted(points, key=lambda point: not point.blocking)

@@ -31,7 +31,7 @@ from station.domain.disk_budget import (
     total_of,
 )
 from station.domain.paper import parse_paper
-from station.domain.sitting import SittingState
+from station.domain.sitting import SittingKind, SittingState
 from station.errors import Refused
 from station.services import journal
 from station.store.models import (
@@ -154,7 +154,7 @@ def _needs(db: Session) -> list[Need]:
         select(Sitting.id, Sitting.state, Subject.duration_min, Paper.id.label("paper_id"), Paper.sha256)
         .join(Subject, Subject.id == Sitting.subject_id)
         .outerjoin(Paper, Paper.id == Sitting.paper_id)
-        .where(Sitting.state != SittingState.DELIVERED)
+        .where(Sitting.state != SittingState.DELIVERED, Sitting.kind == SittingKind.REAL)
     )
     return [
         need_of(

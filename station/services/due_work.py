@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
-from station.domain.sitting import SittingState
+from station.domain.sitting import SittingKind, SittingState
 from station.services import answering, journal, outage
 from station.store import Store
 from station.store.locking import to_change
@@ -174,7 +174,7 @@ def _sign_heads(db: Session, at: datetime, sign: Callable[[bytes], str]) -> bool
             select(Attempt.id, Attempt.revision_count, Attempt.head_hash)
             .join(Entry, Entry.id == Attempt.entry_id)
             .join(Sitting, Sitting.id == Entry.sitting_id)
-            .where(Sitting.state.in_([SittingState.RUNNING, SittingState.SUSPENDED]))
+            .where(Sitting.state.in_([SittingState.RUNNING, SittingState.SUSPENDED]), Sitting.kind == SittingKind.REAL)
         )
     }
     if not heads:
@@ -199,6 +199,6 @@ def _work_heads(db: Session) -> dict[str, list[object]]:
         .join(Attempt, Attempt.id == WorkFolder.attempt_id)
         .join(Entry, Entry.id == Attempt.entry_id)
         .join(Sitting, Sitting.id == Entry.sitting_id)
-        .where(Sitting.state.in_([SittingState.RUNNING, SittingState.SUSPENDED]))
+        .where(Sitting.state.in_([SittingState.RUNNING, SittingState.SUSPENDED]), Sitting.kind == SittingKind.REAL)
     )
     return {str(row.attempt_id): [row.version_count, row.head_hash] for row in rows}

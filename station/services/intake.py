@@ -181,7 +181,8 @@ def import_photos(
     for candidate_id, (sha256, size) in photos.items():
         _keep_asset(db, sha256, media_type="image/jpeg", size=size)
         db.get_one(Candidate, candidate_id).photo_sha256 = sha256
-    missing = db.scalar(select(func.count()).select_from(Candidate).where(Candidate.photo_sha256 == "")) or 0
+    without = (Candidate.photo_sha256 == "", Candidate.is_practice.is_(False))
+    missing = db.scalar(select(func.count()).select_from(Candidate).where(*without)) or 0
     journal.append(db, "photos_imported", at=at, by=by, count=len(photos))
     notes = ((f"还有 {missing} 名考生没有照片", f"{missing} candidates have no photo yet"),) if missing else ()
     return Summary("photos", "照片", len(photos), notes)
@@ -251,7 +252,8 @@ def import_paper(
 
 def find_subject(db: Session, *, certificate: str, level: str, subject: str) -> Subject:
     """Find the subject that a roster or a paper means, in the plans that are here."""
-    plans = db.scalars(select(Plan).order_by(Plan.imported_at.desc(), Plan.id.desc())).all()
+    real = select(Plan).where(Plan.is_practice.is_(False))
+    plans = db.scalars(real.order_by(Plan.imported_at.desc(), Plan.id.desc())).all()
     if not plans:
         raise Missing(PLAN_MISSING)
     refusal: Missing | None = None

@@ -17,7 +17,7 @@ from station.domain.answer_keys import parse_keys
 from station.domain.attempt import ENDED
 from station.domain.marking import PaperMark, mark_responses
 from station.domain.paper import parse_paper
-from station.domain.sitting import SittingState
+from station.domain.sitting import SittingKind, SittingState
 from station.services import journal
 from station.store.answers import current_answers
 from station.store.models import Attempt, Entry, Mark, Paper, Score, Sitting
@@ -35,7 +35,8 @@ class MarkingJob:
 
 def sitting_to_mark(db: Session, *, leave_out: Collection[int] = ()) -> MarkingJob | None:
     """Find a closed sitting whose attempts are not marked yet; None when there is none, or the centre marks."""
-    for sitting in db.scalars(select(Sitting).where(Sitting.state == SittingState.CLOSED).order_by(Sitting.closed_at)):
+    closed = select(Sitting).where(Sitting.state == SittingState.CLOSED, Sitting.kind == SittingKind.REAL)
+    for sitting in db.scalars(closed.order_by(Sitting.closed_at)):
         if sitting.id in leave_out:
             continue
         paper = db.get(Paper, sitting.paper_id) if sitting.paper_id is not None else None

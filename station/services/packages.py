@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
-from station.domain.sitting import SittingState
+from station.domain.sitting import NOT_A_REAL_SITTING, SittingKind, SittingState
 from station.errors import Missing, Refused, problem
 from station.services import journal
 from station.store.locking import lock_row
@@ -68,6 +68,8 @@ def queue_result_package(db: Session, sitting_id: int, *, at: datetime) -> Resul
     sitting = lock_row(db, Sitting, sitting_id)
     if sitting is None:
         raise Missing(PACKAGE_UNKNOWN)
+    if sitting.kind != SittingKind.REAL:
+        raise Refused(NOT_A_REAL_SITTING)
     if sitting.state not in {SittingState.CLOSED, SittingState.DELIVERED}:
         raise Refused(NOT_CLOSED)
     last = db.scalar(select(func.max(ResultPackage.number)).where(ResultPackage.sitting_id == sitting_id)) or 0
@@ -96,7 +98,7 @@ def sitting_without_package(db: Session, *, at: datetime) -> int | None:
     first = db.scalars(
         select(Sitting.id)
         .outerjoin(ResultPackage, ResultPackage.sitting_id == Sitting.id)
-        .where(Sitting.state == SittingState.CLOSED, ResultPackage.id.is_(None))
+        .where(Sitting.state == SittingState.CLOSED, Sitting.kind == SittingKind.REAL, ResultPackage.id.is_(None))
         .order_by(Sitting.closed_at)
     ).first()
     if first is not None:
@@ -279,6 +281,7 @@ def labels_of(db: Session, sitting_id: int) -> dict[str, str]:
         "level": subject.level,
         "subject": subject.name,
         "planned_start_at": sitting.planned_start_at.isoformat(),
+        "sitting_kind": sitting.kind,
     }
 
 

@@ -169,7 +169,7 @@ def seat_number_of(db: Session, device: Device) -> str:
 
 def _room(db: Session, room_id: int) -> Room:
     room = db.get(Room, room_id)
-    if room is None:
+    if room is None or room.is_rehearsal:
         raise Missing(ROOM_UNKNOWN)
     return room
 
@@ -185,7 +185,11 @@ def _seat_to_take(db: Session, number: str, room_name: str, at: datetime) -> Sea
     """Find the seat that was typed, in a room whose registration is open."""
     if not is_any_open(db, at):
         raise Refused(PAIRING_CLOSED)
-    rows = db.execute(select(Seat, Room).join(Room, Room.id == Seat.room_id).where(Seat.number == number)).all()
+    rows = db.execute(
+        select(Seat, Room)
+        .join(Room, Room.id == Seat.room_id)
+        .where(Seat.number == number, Room.is_rehearsal.is_(False))
+    ).all()
     found = [(seat, room) for seat, room in rows if room_name in {"", room.name}]
     if not found:
         raise Missing(NO_SUCH_SEAT, seat=number)

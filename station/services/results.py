@@ -12,6 +12,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from station.domain.marking import PassResult, judge
+from station.domain.sitting import NOT_A_REAL_SITTING, SittingKind
+from station.errors import Refused
 from station.store.models import (
     Attempt,
     Attendance,
@@ -47,6 +49,8 @@ FORMAT = "exam-result/1"
 def result_document(db: Session, sitting_id: int, *, station_version: str) -> dict[str, Any]:
     """Give `result.json`: sitting, entries with attempts and times, what staff decided, files and what counts."""
     sitting = db.get_one(Sitting, sitting_id)
+    if sitting.kind != SittingKind.REAL:
+        raise Refused(NOT_A_REAL_SITTING)
     subject, room = db.get_one(Subject, sitting.subject_id), db.get_one(Room, sitting.room_id)
     paper = db.get_one(Paper, sitting.paper_id) if sitting.paper_id is not None else None
     entries = db.execute(
@@ -187,7 +191,7 @@ def judge_candidate(db: Session, candidate_id: int) -> PassResult | None:
         select(Subject, Entry)
         .join(Sitting, Sitting.subject_id == Subject.id)
         .join(Entry, Entry.sitting_id == Sitting.id)
-        .where(Entry.candidate_id == candidate_id)
+        .where(Entry.candidate_id == candidate_id, Sitting.kind == SittingKind.REAL)
     ).all()
     if not rows:
         return None

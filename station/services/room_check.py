@@ -141,7 +141,7 @@ class FaultGroup:
 def room_of(db: Session, room_id: int) -> Room:
     """Find a room."""
     room = db.get(Room, room_id)
-    if room is None:
+    if room is None or room.is_rehearsal:
         raise Missing(NO_SUCH_ROOM)
     return room
 

@@ -28,7 +28,7 @@ from station.domain.sealing import (
     check_gate,
     check_signers,
 )
-from station.domain.sitting import SittingState
+from station.domain.sitting import SittingKind, SittingState
 from station.errors import Invalid, Missing, Refused, problem
 from station.services import journal
 from station.services.room_check import Machine, room_of
@@ -267,7 +267,7 @@ def _programs_of(db: Session, room_id: int) -> list[str]:
     rows = db.execute(
         select(Sitting.paper_id, Subject.lockdown)
         .join(Subject, Subject.id == Sitting.subject_id)
-        .where(Sitting.room_id == room_id)
+        .where(Sitting.room_id == room_id, Sitting.kind == SittingKind.REAL)
     ).all()
     papers = select(Paper.sha256, Paper.id).where(Paper.id.in_({one.paper_id for one in rows}))
     named = {name for sha256, paper_id in db.execute(papers) for name in _programs_in(db, paper_id, sha256)}

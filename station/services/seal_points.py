@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from station.domain.disk_budget import DISK_SHORT
 from station.domain.readiness import FindingState, Readiness
 from station.domain.sealing import CHECK_LASTS, Point, PointState, seats_text, sign_in_point
-from station.domain.sitting import SittingState
+from station.domain.sitting import SittingKind, SittingState
 from station.errors import StationError
 from station.services.room_check import FIT, Pc, PcState, RoomPicture, faults_of
 from station.store.models import ReadinessReport, Sitting, StationLife, Subject
@@ -87,7 +87,7 @@ def sheets_of(db: Session, room_id: int, *, zone: ZoneInfo) -> list[Sheet]:
     rows = db.execute(
         select(Sitting, Subject)
         .join(Subject, Subject.id == Sitting.subject_id)
-        .where(Sitting.room_id == room_id, Sitting.state.not_in(_OVER))
+        .where(Sitting.room_id == room_id, Sitting.state.not_in(_OVER), Sitting.kind == SittingKind.REAL)
         .order_by(Sitting.planned_start_at, Sitting.id)
     )
     return [

@@ -165,8 +165,9 @@ def _stage_rosters(path: Path, options: Options, progress: Progress | None) -> S
 
 
 def _stage_photos(path: Path, store: Store, progress: Progress | None) -> Staged:
+    real = select(Candidate).where(Candidate.is_practice.is_(False))
     with store.reading() as db:
-        known = {one.ticket_number: (one.id, one.name, one.id_number) for one in db.scalars(select(Candidate))}
+        known = {one.ticket_number: (one.id, one.name, one.id_number) for one in db.scalars(real)}
     if not known:
         raise Invalid(NO_CANDIDATES)
     photos = {photo.id_number: photo for photo in read_photos(path, progress=progress)}

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from station.domain.attempt import OPEN, AttemptState
 from station.domain.incident import EXTENSION_REASONS, ExtensionState
-from station.domain.sitting import SITTING_UNKNOWN, Times, deadline, interrupted_s
+from station.domain.sitting import SITTING_UNKNOWN, SittingKind, Times, deadline, interrupted_s
 from station.domain.working_time import Course, Pause, WorkingTime, length_names, working_time
 from station.errors import Missing
 from station.store.models import (
@@ -92,7 +92,9 @@ def time_report(
     `heard` says when a candidate's page was last heard (None: unknown): who had no PC when time was up, or has
     none now, is known by it.
     """
-    found = db.execute(sittings_joined().where(Sitting.id == sitting_id)).one_or_none()
+    found = db.execute(
+        sittings_joined().where(Sitting.id == sitting_id, Sitting.kind == SittingKind.REAL)
+    ).one_or_none()
     if found is None:
         raise Missing(SITTING_UNKNOWN)
     reading = SittingReading._make(found)

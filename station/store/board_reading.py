@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, aliased
 
 from station.domain.attempt import OPEN
 from station.domain.incident import ExtensionState
-from station.domain.sitting import SittingState
+from station.domain.sitting import SittingKind, SittingState
 from station.store.models import (
     Attempt,
     Candidate,
@@ -128,7 +128,8 @@ class BoardReading:
 
 def read_board(db: Session, sitting_id: int, *, since: int = 0) -> BoardReading | None:
     """Read one sitting's board in nine queries; `events` are those after journal number `since`, newest first."""
-    sitting = db.execute(sittings_joined().where(Sitting.id == sitting_id)).one_or_none()
+    shown = sittings_joined().where(Sitting.id == sitting_id, Sitting.kind != SittingKind.REHEARSAL)
+    sitting = db.execute(shown).one_or_none()
     if sitting is None:
         return None
     reading = SittingReading._make(sitting)
@@ -294,6 +295,7 @@ def _later(db: Session, sitting: Sitting) -> list[LaterSitting]:
         .where(
             Sitting.room_id == sitting.room_id,
             Sitting.id != sitting.id,
+            Sitting.kind == SittingKind.REAL,
             Sitting.state.in_((SittingState.PLANNED, SittingState.ADMITTING)),
             Sitting.planned_start_at > sitting.planned_start_at,
             Sitting.planned_start_at < sitting.planned_start_at + SAME_DAY,

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Select, and_, func, select
 from sqlalchemy.orm import Session
 
+from station.domain.sitting import SittingKind
 from station.store.models import (
     Attempt,
     Entry,
@@ -36,8 +37,9 @@ class SittingReading(NamedTuple):
 
 
 def list_sittings(db: Session) -> list[SittingReading]:
-    """List every sitting in planned order."""
-    found = db.execute(sittings_joined().order_by(Sitting.planned_start_at, Sitting.id))
+    """List every real sitting in planned order; trials and rehearsals never."""
+    real = sittings_joined().where(Sitting.kind == SittingKind.REAL)
+    found = db.execute(real.order_by(Sitting.planned_start_at, Sitting.id))
     return [SittingReading._make(row) for row in found]
 
 
@@ -69,11 +71,12 @@ class SeatLink(NamedTuple):
 
 
 def list_seats(db: Session) -> list[SeatLink]:
-    """List every seat with its workstation, in room and seat order, spares last."""
+    """List every seat of the real rooms with its workstation, in room and seat order, spares last."""
     rows = db.execute(
         select(Seat, Room.name, Workstation.address, Workstation.opened_at)
         .join(Room, Room.id == Seat.room_id)
         .outerjoin(Workstation, and_(Workstation.seat_id == Seat.id, Workstation.replaced_at.is_(None)))
+        .where(Room.is_rehearsal.is_(False))
     )
     found = [SeatLink._make(row) for row in rows]
     return sorted(found, key=lambda one: (one.room_name, *seat_order(one.seat.number, is_spare=one.seat.is_spare)))
@@ -94,7 +97,7 @@ def list_staff(db: Session) -> list[Staff]:
 
 def list_plans(db: Session) -> list[Plan]:
     """List the exam plans that have been imported."""
-    return list(db.scalars(select(Plan).order_by(Plan.imported_at, Plan.id)))
+    return list(db.scalars(select(Plan).where(Plan.is_practice.is_(False)).order_by(Plan.imported_at, Plan.id)))
 
 
 def seat_order(number: str, *, is_spare: bool = False) -> tuple[bool, int, str]:

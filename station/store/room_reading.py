@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
+from station.domain.sitting import SittingKind
 from station.store.models import (
     Device,
     DeviceCommand,
@@ -77,7 +78,7 @@ class SealReading(NamedTuple):
 
 def list_rooms(db: Session) -> list[Room]:
     """List the rooms in the order in which they were imported: 第二 comes after 第一, and before 第三."""
-    return list(db.scalars(select(Room).order_by(Room.id)))
+    return list(db.scalars(select(Room).where(Room.is_rehearsal.is_(False)).order_by(Room.id)))
 
 
 def read_pcs(db: Session, room_id: int) -> list[PcReading]:
@@ -135,7 +136,7 @@ def plans_of_room(db: Session, room_id: int) -> list[tuple[Plan, str, str]]:
         select(Plan, Subject.certificate_code, Subject.level)
         .join(Subject, Subject.plan_id == Plan.id)
         .join(Sitting, Sitting.subject_id == Subject.id)
-        .where(Sitting.room_id == room_id)
+        .where(Sitting.room_id == room_id, Sitting.kind == SittingKind.REAL)
         .distinct()
     )
     return [(plan, code, level) for plan, code, level in rows]
@@ -152,11 +153,11 @@ def read_seal(db: Session, room_id: int) -> SealReading | None:
 
 
 def count_roster(db: Session, room_id: int) -> dict[int, int]:
-    """Count the entries of each sitting of a room."""
+    """Count the entries of each real sitting of a room."""
     rows = db.execute(
         select(Sitting.id, func.count(Entry.id))
         .outerjoin(Entry, Entry.sitting_id == Sitting.id)
-        .where(Sitting.room_id == room_id)
+        .where(Sitting.room_id == room_id, Sitting.kind == SittingKind.REAL)
         .group_by(Sitting.id)
     )
     return {row[0]: row[1] for row in rows}
