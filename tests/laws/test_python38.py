@@ -94,6 +94,7 @@ def test_every_module_of_the_agent_compiles_on_python_3_8(agent_python, tmp_path
     run([str(agent_python), "-m", "compileall", "-q", "-f", "client_agent"], PYTHONPYCACHEPREFIX=str(tmp_path))
 
 
+@pytest.mark.timeout(1200)  # a suite of its own
 def test_the_tests_of_the_agent_pass_on_python_3_8(agent_python):
     output = run([
         str(agent_python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib",
