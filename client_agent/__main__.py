@@ -154,11 +154,11 @@ def these_parts(machine: Machine, folder: Path) -> Parts:
 
         return Parts(lockdown, work, check, start, browsers)
     else:
-        from client_agent.linux.person import person_here, starter_for
+        from client_agent.linux.person import person_here, preparer_for, starter_for
 
         person = person_here()
         if person:
-            return Parts(lockdown, work, check, starter_for(person, browsers), browsers)
+            return Parts(lockdown, work, check, starter_for(person, browsers), browsers, preparer_for(person))
         return Parts(lockdown, work, check)
 
 

@@ -22,7 +22,7 @@ from client_agent.duties import Duties
 from client_agent.errors import AgentError
 from client_agent.heartbeat import Heartbeat
 from client_agent.hot_keys import HotKeys
-from client_agent.kiosk import Start, start_process
+from client_agent.kiosk import Prepare, Start, start_process
 from client_agent.local_pages import LocalPages
 from client_agent.lockdown.keeping import Keeping
 from client_agent.lockdown.operation import NotHeld
@@ -69,6 +69,7 @@ class Parts:
     check: Callable[[Link], object] | None = None
     start: Start = start_process
     browser_folder: Path | None = None
+    prepare: Prepare | None = None
 
 
 class Agent:
@@ -104,7 +105,9 @@ class Agent:
         self.pages = LocalPages(self.page_state, duties.on_local_page(), port=store.port())
         self._browser = _browser_or_refusal(machine)
         profiles = parts.browser_folder or store.folder
-        self.screen = Screen(self._browser, profiles, self.pages.url, machine.desktop, start=parts.start)
+        self.screen = Screen(
+            self._browser, profiles, self.pages.url, machine.desktop, start=parts.start, prepare=parts.prepare
+        )
         self._keys = HotKeys(machine.desktop, help_asked=duties.ask_for_help, status_asked=duties.ask_for_status)
 
     @property

@@ -26,6 +26,10 @@ BROWSER_NOT_STARTED = problem(
 )
 
 Start = Callable[[Sequence[str]], int]
+Prepare = Callable[[Path], None]
+
+# To a browser in another language the page is not to be translated; no switch says so.
+PREFERENCES = '{"translate": {"enabled": false}}'
 
 _children: list[subprocess.Popen[bytes]] = []
 
@@ -40,11 +44,14 @@ def start_process(command: Sequence[str]) -> int:
 class Kiosk:
     """One window with a profile folder of its own. Used by one thread."""
 
-    def __init__(self, browser: Browser, profile: Path, *, start: Start = start_process) -> None:
+    def __init__(
+        self, browser: Browser, profile: Path, *, start: Start = start_process, prepare: Prepare | None = None
+    ) -> None:
         self.shown = ""
         self.profile = profile
         self._browser = browser
         self._start = start
+        self._prepare = prepare or make_profile
         self._process: psutil.Process | None = None
         self._started = 0.0
         self._pause_s = 0.0
@@ -82,12 +89,12 @@ class Kiosk:
     def open(self, what: str, page: str) -> None:
         """Show a page; what was open is ended first. `what` names it for who asks `shown`."""
         self.end()
-        _make_profile(self.profile)
         command = browser_command(self._browser, page, self.profile)
         self._started = clock.monotonic()
         try:
+            self._prepare(self.profile)
             self._process = psutil.Process(self._start(command))
-        except (OSError, psutil.Error) as failure:
+        except (OSError, subprocess.SubprocessError, psutil.Error) as failure:
             self._pause_s = pause_after(0.0, self._pause_s)
             self._not_before = clock.monotonic() + self._pause_s
             raise AgentError(BROWSER_NOT_STARTED, path=self._browser.path, reason=failure) from None
@@ -123,23 +130,32 @@ class Kiosk:
         shutil.rmtree(self.profile, ignore_errors=True)
 
 
-def _make_profile(profile: Path) -> None:
-    """Make the folder, with what no switch says: to a browser in another language the page is not to be translated."""
+def make_profile(profile: Path) -> None:
+    """Make the folder, with the settings that a browser finds at its first start."""
     settings = profile / "Default" / "Preferences"
     if not settings.exists():
         settings.parent.mkdir(parents=True, exist_ok=True)
-        settings.write_text('{"translate": {"enabled": false}}', encoding="utf-8")
+        settings.write_text(PREFERENCES, encoding="utf-8")
 
 
 def _browsers_on(profile: Path) -> list[psutil.Process]:
     """List the browsers' main processes that hold a profile."""
     holding = f"--user-data-dir={profile}"
-    found = []
+    found: list[psutil.Process] = []
     for process in psutil.process_iter():
         command = _command_of(process)
         if holding in command and not any(argument.startswith("--type=") for argument in command):
             found.append(process)
-    return found
+    # `runuser` has the same words as the browser that it started, and ends with it.
+    numbers = {process.pid for process in found}
+    return [process for process in found if _parent_of(process) not in numbers]
+
+
+def _parent_of(process: psutil.Process) -> int:
+    try:
+        return int(process.ppid())
+    except psutil.Error:
+        return 0
 
 
 def _command_of(process: psutil.Process) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Callable
 
 from client_agent import clock
 from client_agent.errors import AgentError
-from client_agent.kiosk import Kiosk, Start, start_process
+from client_agent.kiosk import Kiosk, Prepare, Start, start_process
 from client_agent.machine import Browser, Desktop
 from client_agent.situation import Shown
 
@@ -30,6 +30,7 @@ class Screen:
         desktop: Callable[[], Desktop],
         *,
         start: Start = start_process,
+        prepare: Prepare | None = None,
     ) -> None:
         """`browser` may be the reason why there is none: then nothing is shown, and `trouble` says it."""
         self.trouble: AgentError | None = browser if isinstance(browser, AgentError) else None
@@ -41,8 +42,8 @@ class Screen:
         self._main: Kiosk | None = None
         self._over: Kiosk | None = None
         if not isinstance(browser, AgentError):
-            self._main = Kiosk(browser, folder / "profile", start=start)
-            self._over = Kiosk(browser, folder / "profile-over", start=start)
+            self._main = Kiosk(browser, folder / "profile", start=start, prepare=prepare)
+            self._over = Kiosk(browser, folder / "profile-over", start=start, prepare=prepare)
         self._wants_restart = False
         self._ask_again_at = 0.0
         self._forward_at = 0.0

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Callable, Sequence
 
-from client_agent.kiosk import start_process
+from client_agent.kiosk import PREFERENCES, start_process
+
+MAKE_PROFILE = (
+    'umask 077; mkdir -p "$1/Default" && '
+    '{ [ -e "$1/Default/Preferences" ] || printf %s "$2" > "$1/Default/Preferences"; }'
+)
+RUNUSER_TIMEOUT_S = 20
 
 
 def person_here() -> str:
@@ -23,10 +30,17 @@ def starter_for(person: str, folder: Path) -> Callable[[Sequence[str]], int]:
     shutil.chown(str(folder), person)
     folder.chmod(0o700)
 
-    def start(command: Sequence[str]) -> int:
-        for profile in folder.iterdir():
-            if sys.platform != "win32" and profile.stat().st_uid == os.getuid():
-                shutil.chown(str(profile), person)
-        return start_process(["runuser", "-u", person, "--", *command])
+    return lambda command: start_process(["runuser", "-u", person, "--", *command])
 
-    return start
+
+def preparer_for(person: str) -> Callable[[Path], None]:
+    """Give what makes a browser's profile as `person`.
+
+    In a folder of theirs they may have laid a link to anywhere: root itself writes and gives away nothing there.
+    """
+
+    def prepare(profile: Path) -> None:
+        words = ["runuser", "-u", person, "--", "sh", "-c", MAKE_PROFILE, "sh", str(profile), PREFERENCES]
+        subprocess.run(words, check=True, timeout=RUNUSER_TIMEOUT_S, stdout=subprocess.DEVNULL)
+
+    return prepare

@@ -15,7 +15,7 @@ from client_agent.errors import AgentError
 from client_agent.kiosk import Kiosk
 from client_agent.linux.desktop import LinuxDesktop
 from client_agent.linux.machine import LinuxMachine
-from client_agent.linux.person import starter_for
+from client_agent.linux.person import preparer_for, starter_for
 from client_agent.machine import Browser
 from client_agent.png import write_png
 from client_agent.windows.desktop import WindowsDesktop, hot_key_code, system_calls
@@ -288,10 +288,35 @@ def test_the_browser_runs_as_the_person_and_not_as_the_service():
         os.chmod(folder, 0o755)
         profiles = Path(folder, "browsers")
         start = starter_for("nobody", profiles)
-        (profiles / "profile").mkdir()
+        preparer_for("nobody")(profiles / "profile")
+        settings = profiles / "profile" / "Default" / "Preferences"
+        assert {settings.owner(), settings.parent.owner(), settings.parent.parent.owner()} == {"nobody"}
         start(["sh", "-c", f"id -un > {profiles}/profile/who"])
         until(lambda: (profiles / "profile" / "who").exists())
         until(lambda: (profiles / "profile" / "who").read_text() == "nobody\n")
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root starts programs as somebody else")
+def test_a_link_laid_in_place_of_the_profile_gives_the_person_nothing_of_the_system(tmp_path):
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        system = Path(folder, "system")
+        system.mkdir()
+        profiles = Path(folder, "browsers")
+        start = starter_for("nobody", profiles)
+        for laid in (profiles / "profile", profiles / "profile-over"):
+            laid.symlink_to(system)
+        kiosk = Kiosk(
+            Browser("Chromium", Path("/bin/true"), ""), profiles / "profile",
+            start=start, prepare=preparer_for("nobody"),
+        )  # fmt: skip
+        with pytest.raises(AgentError) as refusal:
+            kiosk.open("page", "http://127.0.0.1:1/")
+        assert refusal.value.code == "browser_not_started"
+        assert system.owner() == "root"
+        assert list(system.iterdir()) == []
+        kiosk.clear()
+        assert system.is_dir()
 
 
 @posix_only
