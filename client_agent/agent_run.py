@@ -31,6 +31,7 @@ from client_agent.lockdown.sequence import Lockdown
 from client_agent.lockdown.unlock_codes import UnlockCodes, parse_codes
 from client_agent.machine import Browser, Machine
 from client_agent.orders import Orders
+from client_agent.programs import Programs, WorkFiles
 from client_agent.screen import Screen
 from client_agent.situation import Facts, decide
 from client_agent.station_link import Link
@@ -43,7 +44,7 @@ EXPECTED_FOR = timedelta(hours=12)
 Say = Callable[[str, str], None]
 
 
-class Work(Protocol):
+class Work(WorkFiles, Protocol):
     """The work folder as far as it is driven here (`work_folder.folder.WorkFolder`)."""
 
     def start(self) -> None: ...
@@ -94,7 +95,7 @@ class Agent:
         self._not_locked: AgentError | None = None
         self._lock_again_at = 0.0
         self._left_over: tuple[NotHeld, ...] = ()
-        self._work: Work | None = None
+        self.work: Work | None = None
         self._codes = UnlockCodes(store.path("unlock_codes.json"))
         duties = Duties(self)
         self.commands = Commands(store, duties.by_kind(), finished=self._hurry)
@@ -108,7 +109,11 @@ class Agent:
         self.screen = Screen(
             self._browser, profiles, self.pages.url, machine.desktop, start=parts.start, prepare=parts.prepare
         )
-        self._keys = HotKeys(machine.desktop, help_asked=duties.ask_for_help, status_asked=duties.ask_for_status)
+        self.programs = Programs(machine, parts.start)
+        self._keys = HotKeys(
+            machine.desktop, help_asked=duties.ask_for_help, status_asked=duties.ask_for_status,
+            switching=duties.switching(),
+        )  # fmt: skip
 
     @property
     def orders(self) -> Orders | None:
@@ -284,7 +289,7 @@ class Agent:
             station_url=self.heartbeat.address,
             local_port=self.pages.port,
             browser=self._browser,
-            work_folder=self._work.path if self._work is not None else None,
+            work_folder=self.work.path if self.work is not None else None,
         )
 
     def _unlock(self) -> None:
@@ -304,14 +309,15 @@ class Agent:
 
     def _follow_work(self) -> None:
         link = self.heartbeat.link
-        if self._work is None and self.parts.work is not None and link is not None and self.heartbeat.is_registered:
-            self._work = self.parts.work(link, self.boot_id)
-            self._work.start()
-        if self._work is not None and self.heartbeat.orders is not None:
-            self._work.follow(self.heartbeat.orders.work)
+        if self.work is None and self.parts.work is not None and link is not None and self.heartbeat.is_registered:
+            self.work = self.parts.work(link, self.boot_id)
+            self.work.start()
+        if self.work is not None and self.heartbeat.orders is not None:
+            self.work.follow(self.heartbeat.orders.work)
+            self.programs.end_if_over(self.heartbeat.orders.work, self.work.has_last_state)
 
     def _work_state(self) -> Mapping[str, Any] | None:
-        return self._work.state() if self._work is not None else None
+        return self.work.state() if self.work is not None else None
 
     def _page_url(self) -> str:
         """Ask the station where the candidate's page is, once for each opening."""
@@ -341,8 +347,8 @@ class Agent:
         for failure in (self._not_locked, self.heartbeat.unwritten, self.screen.trouble):
             if failure is not None:
                 found.append({"code": failure.code, "zh": failure.sentence("zh"), "en": failure.sentence("en")})
-        if self._work is not None:
-            found += self._work.problems()
+        if self.work is not None:
+            found += self.work.problems()
         return found
 
     def _hurry(self) -> None:
@@ -352,8 +358,8 @@ class Agent:
     def _finish(self) -> None:
         self.keeping.stop()
         self._keys.end()
-        if self._work is not None:
-            self._work.stop()
+        if self.work is not None:
+            self.work.stop()
         self.screen.end()
         try:
             for left in self.lockdown.unlock().left:

@@ -9,7 +9,7 @@ from client_agent.errors import AgentError
 from client_agent.store import Store
 
 # What may as well be done twice is done though it cannot be noted: a full disk must keep no PC locked.
-HARMLESS_TWICE = frozenset({"show_message", "restart_browser", "unlock", "picture", "check"})
+HARMLESS_TWICE = frozenset({"show_message", "restart_browser", "unlock", "picture", "check", "open"})
 # These take the PC away before they could be reported as done.
 ENDS_THE_RUN = frozenset({"shut_down", "log_out"})
 UNKNOWN = "unknown"

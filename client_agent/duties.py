@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, Mapping
+from typing import TYPE_CHECKING, Any, Callable, Mapping
 
 from client_agent import clock
 from client_agent.commands import Act
 from client_agent.discovery import NO_STATION_FOUND
 from client_agent.errors import AgentError, problem
+from client_agent.hot_keys import PAGE_KEY, PROGRAM_KEY
 from client_agent.local_pages import Act as PageAct
 from client_agent.station_link import Link
 from client_agent.store import Freed
@@ -48,6 +49,7 @@ class Duties:
             "picture": self._picture,
             "check": self._check,
             "update": self._update,
+            "open": self._open,
         }
 
     def on_local_page(self) -> Mapping[str, PageAct]:
@@ -65,6 +67,10 @@ class Duties:
         if at - self._helped_at >= HELP_APART_S:
             self._helped_at = at
             threading.Thread(target=self._call, name="help", daemon=True).start()
+
+    def switching(self) -> Mapping[str, Callable[[], None]]:
+        """Give the keys that lead from the test page to its programs and back."""
+        return {PAGE_KEY: self._agent.screen.bring_page_forward, PROGRAM_KEY: self._agent.programs.show}
 
     def _call(self) -> None:
         try:
@@ -123,6 +129,9 @@ class Duties:
             raise AgentError(UPDATE_WHILE_LOCKED)
         agent.machine.install(installer)
         return installer.name
+
+    def _open(self, _number: int, arguments: Mapping[str, Any]) -> str:
+        return self._agent.programs.open(arguments, self._agent.orders, self._agent.work)
 
     def _take_seat(self, typed: Mapping[str, Any]) -> Mapping[str, Any]:
         self._agent.heartbeat.register(str(typed.get("seat_number", "")).strip(), str(typed.get("room", "")).strip())

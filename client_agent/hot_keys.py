@@ -1,8 +1,8 @@
-"""The two keys that work whatever is shown: help for the candidate, status and unlock code for the invigilator."""
+"""The keys that work whatever is shown: help, test page and program for the candidate, the status for staff."""
 
 from __future__ import annotations
 
-from typing import Callable
+from typing import Callable, Mapping
 
 from client_agent import clock
 from client_agent.errors import AgentError
@@ -13,23 +13,30 @@ STATUS_KEY = "Ctrl+Alt+Shift+U"
 HELP_KEY = "F1"
 # Programs of a practical test have their own help behind F1.
 HELP_KEY_WITH_PROGRAMS = "Ctrl+Alt+H"
+PAGE_KEY, PROGRAM_KEY = "Ctrl+Alt+1", "Ctrl+Alt+2"
 TRY_AGAIN_S = 10.0
 
 
 def help_key(orders: Orders | None) -> str:
     """Name the key by which a candidate calls for help under these orders."""
-    programs = (orders.lock or {}).get("programs_allowed") if orders is not None else None
-    return HELP_KEY_WITH_PROGRAMS if programs else HELP_KEY
+    return HELP_KEY_WITH_PROGRAMS if _has_programs(orders) else HELP_KEY
 
 
 class HotKeys:
     """Keeps the right keys watched. Used by one thread; what the keys do runs in the watch's own."""
 
     def __init__(
-        self, desktop: Callable[[], Desktop], *, help_asked: Callable[[], None], status_asked: Callable[[], None]
+        self,
+        desktop: Callable[[], Desktop],
+        *,
+        help_asked: Callable[[], None],
+        status_asked: Callable[[], None],
+        switching: Mapping[str, Callable[[], None]],
     ) -> None:
+        """`switching`: what is watched besides where the work needs programs."""
         self._make_desktop = desktop
         self._help_asked, self._status_asked = help_asked, status_asked
+        self._switching = switching
         self._watched: tuple[bool, str] | None = None
         self._end: Callable[[], None] | None = None
         self._again_at = 0.0
@@ -43,6 +50,8 @@ class HotKeys:
         keys = {STATUS_KEY: self._status_asked}
         if wanted[1]:
             keys[wanted[1]] = self._help_asked
+        if wanted[1] == HELP_KEY_WITH_PROGRAMS:
+            keys.update(self._switching)
         try:
             self._end = self._make_desktop().watch_hot_keys(keys)
             self._watched = wanted
@@ -54,3 +63,7 @@ class HotKeys:
         if self._end is not None:
             self._end()
         self._end = self._watched = None
+
+
+def _has_programs(orders: Orders | None) -> bool:
+    return orders is not None and bool((orders.lock or {}).get("programs_allowed"))

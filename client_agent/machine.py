@@ -58,8 +58,8 @@ class Desktop(Protocol):
         """Keep screen and PC from sleeping, or let them again."""
         ...
 
-    def bring_forward(self, pid: int) -> None:
-        """Put the window of a process before all others, if it has one."""
+    def bring_forward(self, pid: int) -> bool:
+        """Put the windows of a process before all others; False if it shows none."""
         ...
 
     def shut_down(self) -> None: ...
@@ -69,6 +69,10 @@ class Desktop(Protocol):
 
 class Machine(Protocol):
     """The system-specific part of a candidate PC."""
+
+    def find_program(self, name: str) -> Path | None:
+        """Find an installed program by its file's name (`photoshop.exe`); None if this PC has none."""
+        ...
 
     def find_browsers(self) -> Sequence[Browser]:
         """List the usable browsers, the preferred one first; none is an empty list."""

@@ -68,6 +68,12 @@ class Screen:
         self._over.take_over("", "")
         self.is_page_open = self.had_page = self._main.shown == "page"
 
+    def bring_page_forward(self) -> None:
+        """Put the page before the programs of the work (hot key); from any thread."""
+        pid = self._main.pid if self._main is not None else None
+        if pid is not None:
+            self._make_desktop().bring_forward(pid)
+
     def restart_page(self) -> None:
         """Have the page closed and opened anew with the next `show`; may be called from any thread."""
         self._wants_restart = True

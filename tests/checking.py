@@ -18,7 +18,7 @@ from station.store.models import Device, Seat
 from station.web.device_presence import Beat
 from tests.building import BuiltRoom
 
-CAPABILITIES = ["beat", "orders", "lock", "work", "check", "picture"]
+CAPABILITIES = ["beat", "orders", "lock", "work", "check", "picture", "open"]
 BEAT = Beat("boot-1", "run-1", "", False, "running", False, "")
 
 

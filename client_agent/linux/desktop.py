@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import subprocess
 import threading
 from typing import Callable, Mapping
+
+import psutil
 
 from client_agent.errors import AgentError
 from client_agent.linux.x11 import NO_SCREEN, Screen, Waking
@@ -61,10 +64,16 @@ class LinuxDesktop:
             self._waking.close()
             self._waking = None
 
-    def bring_forward(self, pid: int) -> None:
+    def bring_forward(self, pid: int) -> bool:
+        """What runs as the person is a child of the process that was started (runuser): its windows count, too."""
+        pids = [pid]
+        with contextlib.suppress(psutil.Error):
+            pids += [one.pid for one in psutil.Process(pid).children(recursive=True)]
         with Screen() as screen:
-            for window in screen.windows_of(pid):
+            windows = [window for one in pids for window in screen.windows_of(one)]
+            for window in windows:
                 screen.activate(window)
+        return bool(windows)
 
     def shut_down(self) -> None:
         _run("systemctl", "poweroff")

@@ -31,6 +31,7 @@ PROGRAMS = (
     ("Microsoft Edge", "microsoft-edge-stable"),
     ("Microsoft Edge", "microsoft-edge"),
 )
+PROGRAM_FOLDERS = ("/usr/local/bin", "/usr/bin", "/usr/games", "/snap/bin")
 VERSION_TIMEOUT_S = 10
 SYSTEM_STATE = Path("/var/lib/exam-agent")
 # A service's end takes with it what it started, unless that is a unit of its own.
@@ -53,6 +54,13 @@ class LinuxMachine:
                 # Two names often point at one program.
                 found.setdefault(os.path.realpath(path), (name, Path(path)))
         return [Browser(name, path, _read_version(path)) for name, path in found.values()]
+
+    def find_program(self, name: str) -> Path | None:
+        """Look on PATH and where Debian puts what is not for administrators; a name only, never a path."""
+        if not name or "/" in name:
+            return None
+        path = shutil.which(name, path=os.pathsep.join((os.environ.get("PATH", os.defpath), *PROGRAM_FOLDERS)))
+        return Path(path) if path is not None else None
 
     def state_folder(self) -> Path:
         """The service's own folder for root, the person's for anybody else."""

@@ -113,8 +113,18 @@ class WindowsDesktop:
             self._awake.set()
             self._awake = None
 
-    def bring_forward(self, pid: int) -> None:
-        self._calls.foreground(pid)
+    def bring_forward(self, pid: int) -> bool:
+        """Look on the desktop that is shown: on Windows 7 that is the test's own."""
+        found: list[bool] = []
+
+        def look() -> None:
+            self._calls.enter_input_desktop()
+            found.append(self._calls.foreground(pid))
+
+        thread = threading.Thread(target=look, name="bring forward", daemon=True)
+        thread.start()
+        thread.join()
+        return any(found)
 
     def shut_down(self) -> None:
         self._run("shutdown.exe", "/s", "/f", "/t", "0")

@@ -41,7 +41,9 @@ class DesktopCalls(Protocol):
 
     def set_execution_state(self, flags: int) -> bool: ...
 
-    def foreground(self, pid: int) -> bool: ...
+    def foreground(self, pid: int) -> bool:
+        """Put the windows that a process shows before all others; False if it shows none."""
+        ...
 
     def run(self, *command: str) -> int:
         """Run a command of the system without a window; gives its exit status."""
@@ -65,6 +67,7 @@ if sys.platform == "win32":
     VIRTUAL_X, VIRTUAL_Y, VIRTUAL_WIDTH, VIRTUAL_HEIGHT = 76, 77, 78, 79
     GENERIC_ALL = 0x10000000
     NO_WINDOW = 0x08000000
+    SW_SHOW, SW_RESTORE = 5, 9
 
     class BitmapHead(ctypes.Structure):
         _fields_ = [
@@ -94,7 +97,8 @@ if sys.platform == "win32":
         def _describe(self) -> None:
             """Say what is a handle: ctypes would cut it to 32 bits."""
             user, gdi = self._user, self._gdi
-            user.OpenInputDesktop.restype = user.GetDC.restype = c_void_p
+            user.OpenInputDesktop.restype = user.GetDC.restype = user.GetForegroundWindow.restype = c_void_p
+            user.GetWindowThreadProcessId.argtypes = [wintypes.HWND, c_void_p]
             user.SetThreadDesktop.argtypes = [c_void_p]
             user.GetDC.argtypes = [c_void_p]
             user.ReleaseDC.argtypes = [c_void_p, c_void_p]
@@ -169,9 +173,19 @@ if sys.platform == "win32":
                 return True
 
             self._user.EnumWindows(visit(look), 0)
-            for window in found:
-                self._user.ShowWindow(wintypes.HWND(window), 5)
-                self._user.SetForegroundWindow(wintypes.HWND(window))
+            # Windows lets only the thread in front give the front away, so this one joins it for a moment.
+            in_front = self._user.GetWindowThreadProcessId(self._user.GetForegroundWindow(), None)
+            me = self._kernel.GetCurrentThreadId()
+            joined = bool(in_front) and in_front != me and self._user.AttachThreadInput(me, in_front, True)
+            try:
+                for window in reversed(found):  # they come top first
+                    handle = wintypes.HWND(window)
+                    self._user.ShowWindow(handle, SW_RESTORE if self._user.IsIconic(handle) else SW_SHOW)
+                    self._user.BringWindowToTop(handle)
+                    self._user.SetForegroundWindow(handle)
+            finally:
+                if joined:
+                    self._user.AttachThreadInput(me, in_front, False)
             return bool(found)
 
         def run(self, *command: str) -> int:

@@ -9,6 +9,7 @@ import hashlib
 import os
 import platform
 import re
+import shutil
 import sys
 from pathlib import Path
 from typing import Callable, Sequence
@@ -24,6 +25,7 @@ from client_agent.windows.native import this_windows
 from client_agent.windows.probes import WindowsProbes
 
 APP_PATHS = r"SOFTWARE\Microsoft\Windows\CurrentVersion\App Paths"
+APP_PATHS_32 = r"SOFTWARE\WOW6432Node\Microsoft\Windows\CurrentVersion\App Paths"
 PROGRAMS = (("Google Chrome", "chrome.exe"), ("Microsoft Edge", "msedge.exe"))
 MACHINE_GUID = (r"SOFTWARE\Microsoft\Cryptography", "MachineGuid")
 BIOS = r"HARDWARE\DESCRIPTION\System\BIOS"
@@ -80,6 +82,18 @@ class WindowsMachine:
             if path is not None and path.is_file():
                 found.append(Browser(name, path, _read_version(path)))
         return found
+
+    def find_program(self, name: str) -> Path | None:
+        """Look in the machine's "App Paths" and on the system's PATH. What a person registered for himself counts not:
+        the candidate could have."""
+        if not name or any(sign in name for sign in "/\\:"):
+            return None
+        for key in (APP_PATHS, APP_PATHS_32):
+            registered = self._values(f"{key}\\{name}", "").strip('"')
+            if registered and Path(os.path.expandvars(registered)).is_file():
+                return Path(os.path.expandvars(registered))
+        found = shutil.which(name)
+        return Path(found) if found is not None else None
 
     def state_folder(self) -> Path:
         """One folder for service and desktop part alike; the installer lets only the system and administrators in."""

@@ -10,12 +10,13 @@ import os
 import random
 import sqlite3
 from pathlib import Path
-from typing import Generator
+from typing import Generator, Sequence
 
 from client_agent.errors import AgentError, problem
 from client_agent.station_link import STATION_BUSY, STATION_UNREACHABLE, refusal_code
 from client_agent.work_folder import fetcher, place
 from client_agent.work_folder.ledger import HeldFiles, Kept
+from client_agent.work_folder.names import is_safe
 from client_agent.work_folder.outgoing import Outgoing
 from client_agent.work_folder.sender import Sender
 from client_agent.work_folder.station import FolderPlan, Station
@@ -89,6 +90,22 @@ class AttemptFolder:
     @property
     def sent(self) -> int:
         return self._sender.sent
+
+    @property
+    def is_taken(self) -> bool:
+        """Say whether the last state was taken, or this PC has nothing to take it from."""
+        return self._kept is None or self.last_state is not None or bool(self._kept.settled)
+
+    def find(self, path: str) -> Path | None:
+        """Give the file that lies here for a path of the station."""
+        held, root = self._held.get(path), self.path
+        if root is None or not is_safe(path):
+            return None
+        found = place.find_file(str(root), held.local if held is not None else os.path.join(*path.split("/")))
+        return Path(found) if found is not None else None
+
+    def programs_of(self, item_id: str) -> Sequence[str]:
+        return self._plan.programs.get(item_id, ()) if self._plan is not None else ()
 
     @property
     def is_busy(self) -> bool:

@@ -62,6 +62,8 @@ class WorkFolder:
         self._told: dict[str, Any] | None = None
         self._problems: list[dict[str, str]] = []
         self._path: Path | None = None
+        self._here: AttemptFolder | None = None
+        self._untaken: frozenset[int] = frozenset()
         self._thread = threading.Thread(target=self._work, name="work-folder", daemon=True)
 
     def start(self) -> None:
@@ -94,6 +96,21 @@ class WorkFolder:
         """Name the folder of the candidate who sits here once it is there."""
         with self._guard:
             return self._path
+
+    def find(self, path: str) -> Path | None:
+        """Give the file that lies in the folder here for a path as the station writes it; None if there is none."""
+        with self._guard:
+            return self._here.find(path) if self._here is not None else None
+
+    def programs_of(self, item_id: str) -> Sequence[str]:
+        """List the programs that an item of the paper names, as far as the station has told."""
+        with self._guard:
+            return self._here.programs_of(item_id) if self._here is not None else ()
+
+    def has_last_state(self, attempt_id: int) -> bool:
+        """Say whether the last state of an attempt was taken, or none of its work lies here."""
+        with self._guard:
+            return attempt_id not in self._untaken
 
     def take_last_state(self, cause: str, *, wait_s: float = 0.0) -> LastState | None:
         """Send the last state for `hand_in` or `collect` and tell that it is all; None: not done within `wait_s`.
@@ -206,7 +223,8 @@ class _Rounds:
         with outer._guard:
             outer._told = _told(one)
             outer._problems = [as_json(failure) for failure in failures]
-            outer._path = path
+            outer._path, outer._here = path, here
+            outer._untaken = frozenset(one.attempt_id for one in self._folders.values() if not one.is_taken)
             if here is not None and here.last_state is not None and outer._demand_done[0] < self._demand[1]:
                 outer._demand_done = (self._demand[1], here.last_state)
                 outer._changed.notify_all()
@@ -234,4 +252,5 @@ def _told(folder: AttemptFolder | None) -> dict[str, Any] | None:
         "waiting_bytes": size,
         "oldest_s": oldest_s,
         "sent": folder.sent,
+        "folder": str(folder.path or ""),
     }

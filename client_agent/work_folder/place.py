@@ -72,6 +72,13 @@ def kept_folder(kept: Kept) -> str:
     return _kept_folder(kept.root, kept.attempt_id, kept.generation)
 
 
+def find_file(root: str, local: str) -> str | None:
+    """Give where a file of the folder lies; None if there is none, or a link leads out of the folder."""
+    home, found = os.path.realpath(root), os.path.realpath(os.path.join(root, local))
+    is_inside = found.startswith(home + os.sep) and os.path.isfile(found)
+    return os.path.join(root, local) if is_inside else None
+
+
 def put_aside(kept: Kept) -> Kept:
     """Move the folder out of sight on its own drive. Raises work_folder_held."""
     aside = os.path.join(kept_folder(kept), "folder")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Iterator, Mapping, Protocol, Sequence
 from urllib.parse import quote
@@ -60,6 +60,7 @@ class FolderPlan:
     files: Sequence[Wish]
     taken_back: Sequence[TakenBack]
     largest_file: int
+    programs: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 class Station:
@@ -149,6 +150,7 @@ def _read_plan(answer: Mapping[str, Any]) -> FolderPlan:
             if is_safe(str(one["path"])) and is_safe(str(one["beside"]))
         ],
         largest_file=int(answer.get("largest_file", 2**31)),
+        programs={str(item.get("item_id")): [str(one) for one in item.get("programs") or ()] for item in items},
     )
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from station.domain.agent_orders import HOLDING
 from station.domain.attempt import OPEN
 from station.domain.incident import check_text
+from station.domain.program_names import OPEN_PROGRAM, program_title
 from station.domain.sitting import SittingState
 from station.errors import Forbidden, Invalid, Missing, Refused, problem
 from station.services import journal
@@ -55,7 +56,7 @@ PICTURE_UNREADABLE = problem(
 )
 PICTURE_MISSING = problem("picture_missing", "没有这张屏幕画面，或已删除。", "There is no such picture any more.")
 
-# kind: what staff call it; whether it needs somebody's answering to be over
+# kind: what staff call it; whether it needs somebody's answering to be over. Only a candidate asks for `open`.
 KINDS: dict[str, tuple[str, str, bool]] = {
     "restart_browser": ("重启考试页面", "restart the test page", False),
     "show_message": ("显示消息", "show a message", False),
@@ -64,6 +65,7 @@ KINDS: dict[str, tuple[str, str, bool]] = {
     "update": ("更新程序", "update the agent", True),
     "log_out": ("注销", "log out", True),
     "shut_down": ("关机", "shut down", True),
+    OPEN_PROGRAM: ("打开软件", "open a program", False),
 }
 # Commands that an agent must have named to be asked for.
 _NEEDS = {"picture": "picture", "check": "check"}
@@ -88,7 +90,7 @@ def give_command(
 
     `text` is the message, or for a picture the reason.
     """
-    if kind not in KINDS:
+    if kind not in KINDS or kind == OPEN_PROGRAM:
         raise Invalid(COMMAND_UNKNOWN, named=kind[:40])
     act_zh, act_en, needs_rest = KINDS[kind]
     if kind in {"show_message", "picture"}:
@@ -143,7 +145,7 @@ def note_done(db: Session, device_id: int, done: Sequence[tuple[int, bool, str]]
     for row in rows:
         row.done_at, (row.is_ok, row.text) = at, results[row.id]
         if not row.is_ok:
-            act_zh, act_en, _ = KINDS.get(row.kind, (row.kind, row.kind, False))
+            act_zh, act_en = _act_names(row)
             device = db.get_one(Device, device_id)
             told = {"act_zh": act_zh, "act_en": act_en, "seat": _seat(db, device), "text": row.text or "—"}
             journal.append(db, "command_failed", at=at, **told)  # type: ignore[arg-type]
@@ -244,6 +246,15 @@ def _is_answered_at(db: Session, seat_id: int | None) -> bool:
         .where(Entry.seat_id == seat_id, Attempt.state.in_(OPEN))
     )
     return found.first() is not None
+
+
+def _act_names(command: DeviceCommand) -> tuple[str, str]:
+    """Say what was to be done; of a program also which."""
+    if command.kind == OPEN_PROGRAM:
+        program = program_title(str(json.loads(command.arguments)["program"]))
+        return f"打开 {program}", f"open {program}"
+    zh, en, _ = KINDS.get(command.kind, (command.kind, command.kind, False))
+    return zh, en
 
 
 def _seat(db: Session, device: Device) -> str:

@@ -58,19 +58,21 @@ class Command:
     arguments: Mapping[str, object]
 
 
-def read_stamp(db: Session) -> tuple[int, int, int]:
+def read_stamp(db: Session) -> tuple[int, int, int, int]:
     """Read what changes whenever orders or commands may have changed; by far cheaper than the orders.
 
-    Acts are in the journal; versions that a candidate takes back and commands that are done are not.
+    Acts are in the journal; versions that a candidate takes back, commands that are done, and programs that a
+    candidate wants opened are not.
     """
     row = db.execute(
         select(
             select(func.max(JournalHead.number)).scalar_subquery(),
             select(func.sum(WorkFolder.refresh)).scalar_subquery(),
             select(func.count()).where(DeviceCommand.done_at.is_(None)).scalar_subquery(),
+            select(func.max(DeviceCommand.id)).scalar_subquery(),
         )
     ).one()
-    return (row[0] or 0, row[1] or 0, row[2] or 0)
+    return (row[0] or 0, row[1] or 0, row[2] or 0, row[3] or 0)
 
 
 def read_rooms(db: Session) -> dict[int, RoomNow]:

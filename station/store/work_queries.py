@@ -19,10 +19,11 @@ from station.store.models import Attempt, Upload, WorkVersion
 
 @dataclass(frozen=True)
 class WorkPlan:
-    """What a paper asks of a work folder. `materials`: (SHA-256, size) by asset name."""
+    """What a paper asks of a work folder. `materials`: (SHA-256, size) by asset name; `programs` by item."""
 
     folders: tuple[ItemFolder, ...]
     materials: Mapping[str, tuple[str, int]]
+    programs: Mapping[str, tuple[str, ...]]
 
     @property
     def originals(self) -> dict[str, str]:
@@ -42,7 +43,8 @@ def work_plan(db: Session, paper_id: int) -> WorkPlan:
         folders = item_folders(paper)
         assets = [material.asset for folder in folders for material in folder.materials]
         materials = {name: (paper.assets[name].sha256, paper.assets[name].size) for name in assets}
-        known = _plans[sha256] = WorkPlan(folders, materials)
+        programs = {item.id: item.programs for item in paper.items}
+        known = _plans[sha256] = WorkPlan(folders, materials, programs)
     return known
 
 

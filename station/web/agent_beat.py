@@ -103,7 +103,13 @@ def _work(value: object) -> Work | None:
     oldest = value.get("oldest_s", 0)
     if not isinstance(oldest, int | float) or isinstance(oldest, bool) or not 0 <= oldest < LARGEST_NUMBER:
         raise Invalid(FIELD_WRONG, field="oldest_s")
-    return Work(_number(value, "attempt_id"), _number(value, "waiting"), _number(value, "waiting_bytes"), float(oldest))
+    return Work(
+        _number(value, "attempt_id"),
+        _number(value, "waiting"),
+        _number(value, "waiting_bytes"),
+        float(oldest),
+        text_field(value, "folder", longest=500, default=""),
+    )
 
 
 def _object(body: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from station.web.agent import add_agent_routes
 from station.web.agent_checks import add_check_routes
 from station.web.agent_entrance import add_entrance_routes
 from station.web.agent_folders import add_folder_routes
+from station.web.agent_rehearsal import add_rehearsal_routes
 from station.web.bodies import SAVES_BYTES
 from station.web.candidate_answers import add_answering_routes
 from station.web.candidate_state import page_state
@@ -51,6 +52,7 @@ from station.web.save_gate import SaveGate
 from station.web.throttle import LoginThrottle
 from station.web.uploads import remove_leftovers
 from station.web.work_pages import add_work_routes
+from station.web.work_programs import add_program_routes
 
 OTHER_ORIGIN = problem(
     "other_origin",
@@ -81,7 +83,9 @@ def create_candidate_app(edge: Edge) -> Flask:
     add_agent_routes(app, edge)
     add_folder_routes(app, edge)
     add_work_routes(app, edge)
+    add_program_routes(app, edge)
     add_check_routes(app, edge)
+    add_rehearsal_routes(app, edge)
     remove_leftovers(edge.uploads, at=edge.clock.now())
     return app
 
@@ -140,7 +144,7 @@ def _add_login(app: Flask, edge: Edge, gate: SaveGate) -> None:
     @guard("open")
     def log_in() -> Response:
         body, at = json_body(), edge.clock.now()
-        ticket = _plain(text_field(body, "ticket_number", longest=100))
+        ticket = _plain(text_field(body, "ticket_number", longest=100)).upper()
         password = _plain(text_field(body, "password", longest=100))
         source = _source(edge)
         throttle.begin(ticket, source, at=at)

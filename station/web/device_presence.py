@@ -27,12 +27,13 @@ class Trouble:
 
 @dataclass(frozen=True)
 class Work:
-    """How far the work folder is behind."""
+    """How far the work folder is behind, and where it lies on the PC."""
 
     attempt_id: int
     waiting: int
     waiting_bytes: int
     oldest_s: float
+    folder: str = ""
 
 
 @dataclass(frozen=True)

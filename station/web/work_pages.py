@@ -13,6 +13,7 @@ from station.services import admission, answering, work_folders
 from station.store.models import Attempt, CandidateLogin
 from station.web.edge import Edge
 from station.web.guards import candidate_only, json_body, json_response, number_field, text_field
+from station.web.work_programs import programs_document
 from station.web.work_state import work_document, work_facts
 
 
@@ -23,7 +24,8 @@ def add_work_routes(app: Flask, edge: Edge) -> None:
     @candidate_only(edge)
     def show_work(db: Session, login: CandidateLogin, at: datetime, *, attempt_id: int) -> Response:
         attempt = _attempt_of(db, login, attempt_id)
-        return json_response(work_document(db, attempt) | {"facts": work_facts(db, edge, attempt, at=at)})
+        facts = {"facts": work_facts(db, edge, attempt, at=at), "programs": programs_document(db, attempt)}
+        return json_response(work_document(db, attempt) | facts)
 
     @app.post("/api/work_files/<int:attempt_id>/take_back")
     @candidate_only(edge, writes=True)

@@ -14,6 +14,7 @@ from station.store.models import Attempt, WorkFolder, WorkVersion
 from station.store.work_queries import counting, versions_of, work_answers, work_plan
 from station.web.edge import Edge
 from station.web.guards import moment_text, say
+from station.web.work_programs import opens_programs
 
 VERSIONS_SHOWN = 40
 CAUSE_NAMES: dict[WorkCause, tuple[str, str]] = {
@@ -57,10 +58,10 @@ def work_document(db: Session, attempt: Attempt) -> dict[str, Any]:
 
 
 def _agent(edge: Edge, folder: WorkFolder) -> dict[str, Any]:
-    """Say when the PC's agent was heard, and what still waits there."""
+    """Say when the PC's agent was heard, what still waits there, where the folder lies, and if it opens programs."""
     heard = edge.devices.last(folder.device_id) if folder.device_id is not None else None
     if heard is None or folder.device_id is None:
-        return {"heard_at": None, "is_lost": True, "waiting": 0, "waiting_bytes": 0}
+        return {"heard_at": None, "is_lost": True, "waiting": 0, "waiting_bytes": 0, "folder": "", "opens": False}
     work = heard.beat.work
     mine = work if work is not None and work.attempt_id == folder.attempt_id else None
     return {
@@ -68,6 +69,8 @@ def _agent(edge: Edge, folder: WorkFolder) -> dict[str, Any]:
         "is_lost": edge.devices.is_lost(folder.device_id),
         "waiting": mine.waiting if mine is not None else 0,
         "waiting_bytes": mine.waiting_bytes if mine is not None else 0,
+        "folder": mine.folder if mine is not None else "",
+        "opens": opens_programs(edge, folder.device_id),
     }
 
 
