@@ -16,6 +16,7 @@ from invigilator_console import (
     imports,
     outage,
     pages,
+    rehearsals,
     room,
     room_forms,
     room_machines,
@@ -23,6 +24,7 @@ from invigilator_console import (
     seats,
     sitting_acts,
     swaps,
+    trials,
     working_times,
     workstations,
 )
@@ -52,6 +54,8 @@ PARTS = (
     room_machines,
     sealing,
     room_forms,
+    rehearsals,
+    trials,
 )
 
 

@@ -19,9 +19,9 @@ from station.domain.sealing import Point, ticks_wanted
 from station.domain.sitting import SittingKind, SittingState
 from station.domain.staff import Role
 from station.errors import Invalid, StationError
-from station.services import disk_space, pairing, room_check, room_sealing, seal_points
+from station.services import disk_space, pairing, rehearsing, room_check, room_sealing, seal_points, trial
 from station.services.room_sealing import SealOrder
-from station.services.seal_points import Facts
+from station.services.seal_points import Facts, Trial
 from station.store.models import Sitting, Staff
 from station.store.room_reading import SealReading
 from station.web.edge import Edge
@@ -128,8 +128,24 @@ def read_points(db: Session, edge: Edge, room_id: int, sheets: Mapping[int, int]
     """Look at everything that the station can look at itself."""
     picture = room_check.read_picture(db, room_id, heard=heard_devices(edge, db, room_id), at=at)
     refusals = [one for one in _disk_refusals(db, edge, room_id).values() if one is not None]
-    facts = Facts(edge.zone, disk=refusals, has_backups=edge.has_backups, sheets=sheets)
+    facts = Facts(
+        edge.zone, disk=refusals, has_backups=edge.has_backups, sheets=sheets, trial=_trial_of(db, room_id, at)
+    )
     return seal_points.read_points(db, picture, facts, at=at)
+
+
+def _trial_of(db: Session, room_id: int, at: datetime) -> Trial | None:
+    """Say how the newest rehearsal and the newest trial of a room went: both have to have gone well."""
+    told = (rehearsing.last_result(db, room_id, at=at), trial.last_result(db, room_id, at=at))
+    found = [one for one in told if one is not None]
+    if not found:
+        return None
+    return Trial(
+        is_passed=all(one[0] for one in found),
+        held_at=max(one[1] for one in found),
+        zh="；".join(one[2] for one in found),
+        en="; ".join(one[3] for one in found),
+    )
 
 
 def point_document(point: Point) -> dict[str, Any]:

@@ -41,6 +41,7 @@ from station.web.disk_round import DiskRound
 from station.web.edge import Edge, ServerSettings
 from station.web.identity import StationIdentity
 from station.web.seal_round import SealRound
+from station.web.trial_round import TrialRound
 from sync.central import Central
 from sync.errors import SyncError
 from sync.keys import fingerprint, load_signing_key, verify_key_from_text
@@ -59,6 +60,7 @@ DISK_S = 2.0
 # Often enough that the log stays short, seldom enough that its starting anew costs hardly a commit a flush.
 CHECKPOINT_S = 4.0
 SEAL_S = 30.0
+TRIAL_S = 2.0
 DELIVERY = "delivery"
 DELIVERY_S = 2.0
 STOP_WAITS_S = 10.0
@@ -92,6 +94,7 @@ class Station:
     _disk_bell: Bell | None = None
     _log_bell: Bell | None = None
     _seal_bell: Bell | None = None
+    _trial_bell: Bell | None = None
     _backups: AutomaticBackup | None = None
     _announcer: Announcer | None = None
     _is_stopping: bool = False
@@ -145,6 +148,8 @@ class Station:
         self._log_bell.start()
         self._seal_bell = Bell("seal", SealRound(edge), every_s=SEAL_S, alarm=self._alarm)
         self._seal_bell.start()
+        self._trial_bell = Bell("trial", TrialRound(edge), every_s=TRIAL_S, alarm=self._alarm)
+        self._trial_bell.start()
         self._backups = AutomaticBackup(self.config, edge.store, edge.clock, self.signing_key, alarm=self._alarm)
         self._backups.start()
         self._announce()
@@ -157,7 +162,7 @@ class Station:
         self._is_stopping = True
         if self._scheduler.running:
             self._scheduler.shutdown(wait=True)
-        for bell in (self._bell, self._disk_bell, self._log_bell, self._seal_bell):
+        for bell in (self._bell, self._disk_bell, self._log_bell, self._seal_bell, self._trial_bell):
             if bell is not None:
                 bell.stop(timeout_s=STOP_WAITS_S)
         if self._backups is not None:
@@ -325,6 +330,7 @@ def build_station(config: Config, *, clock: Clock | None = None) -> Station:
         is_rehearsal=clock.scale != 1.0 or clock.starts_at is not None,
         is_encrypted=config.staff_listener.behind_tls,
         candidate_port=config.candidate_listener.port,
+        candidate_host=_own_address(config.candidate_listener.host),
         has_backups=bool(config.backup.folder),
         disk_limits=disk_limits(config),
         identity=StationIdentity.of(signing_key),
@@ -348,6 +354,11 @@ def open_prepared_store(config: Config) -> Store:
     store = open_store(config.store_url, config.folder)
     migrations.upgrade(store.engine)
     return store
+
+
+def _own_address(host: str) -> str:
+    """Say how this machine reaches a listener of its own."""
+    return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
 
 
 def disk_limits(config: Config) -> Limits:

@@ -458,3 +458,27 @@ _event(
     "{name} 的无障碍设置：{aids_zh}（{reason}）",
     "Accessibility for {name}: {aids_en} ({reason})",
 )
+_event(
+    "rehearsal_begun",
+    "staff",
+    "【演练】{room}开始压力演练：{players} 名模拟考生，{minutes} 分钟",
+    "[REHEARSAL] begun in {room}: {players} candidates, {minutes} minutes",
+)
+_event("rehearsal_passed", "station", "【演练】{room}演练通过：{text_zh}", "[REHEARSAL] {room} passed: {text_en}")
+_event(
+    "rehearsal_failed",
+    "station",
+    "【演练】{room}演练未通过：{text_zh}",
+    "[REHEARSAL] {room} not passed: {text_en}",
+    Weight.ALARM,
+)
+_event("rehearsal_broken", "station", "【演练】{room}演练中断", "[REHEARSAL] {room}: broken off")
+_event("trial_opened", "staff", "【试考】{room}开放试考：{seats} 个考位", "[TRIAL] opened in {room}: {seats} seats")
+_event("trial_started", "staff", "【试考】{room}试考开始", "[TRIAL] started in {room}")
+_event(
+    "trial_ended",
+    "staff",
+    "【试考】{room}试考结束：{came} 台参加，{saved} 台有保存",
+    "[TRIAL] ended in {room}: {came} PCs took part, {saved} saved",
+)
+_event("trial_wiped", "staff", "【试考】{room}试考数据已清除", "[TRIAL] {room}: its answers were removed")

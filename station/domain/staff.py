@@ -75,6 +75,7 @@ ACT_NAMES: dict[str, tuple[str, str]] = {
     "see_screens": ("查看考生屏幕", "look at screens"),
     "set_accessibility": ("设置无障碍", "set accessibility"),
     "check_room": ("检查考场", "check the room"),
+    "rehearse": ("做压力演练和试考", "hold rehearsals and trials"),
     "seal_room": ("封场", "seal the room"),
     "force_seal": ("在有未完成项时封场", "seal a room with open points"),
     "confirm_seal": ("代表机构确认封场", "confirm the sealing for the body"),
@@ -118,6 +119,7 @@ MAY: dict[str, frozenset[Role]] = {
     "set_accessibility": _IN_ROOM,
     # R-ROOM-7, R-DAY-1: technician and exam officer check and seal; at T-30 those in the room check again.
     "check_room": _IN_ROOM | {Role.TECHNICIAN, Role.TECHNICAL_SUPPORT},
+    "rehearse": _CHIEFS | {Role.TECHNICIAN, Role.EXAM_OFFICER, Role.TECHNICAL_SUPPORT},
     "seal_room": _CHIEFS | {Role.TECHNICIAN, Role.EXAM_OFFICER, Role.TECHNICAL_SUPPORT},
     "force_seal": frozenset({Role.TECHNICAL_SUPPORT}),
     "confirm_seal": frozenset({Role.TECHNICAL_SUPPORT}),

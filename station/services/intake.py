@@ -15,6 +15,7 @@ from station.domain.marking import check_keys_against_themselves
 from station.domain.paper import Paper as PaperDocument
 from station.domain.paper import canonical_bytes, parse_paper
 from station.domain.plan import CertificatePlan, SubjectPlan, parse_plan
+from station.domain.practice import is_practice_code
 from station.domain.roster import Roster, RosterRow
 from station.domain.sitting import SittingState
 from station.errors import Invalid, Missing, Refused, problem
@@ -215,6 +216,7 @@ def import_paper(
     the centre marks.
     """
     paper = check_paper(paper_document, keys_document)
+    is_backup = is_backup or is_practice_code(paper.code)  # never given to a sitting by itself
     subject = find_subject(db, certificate=paper.certificate, level=paper.level, subject=paper.subject)
     row = db.scalars(select(Paper).where(Paper.code == paper.code)).one_or_none()
     if row is not None:

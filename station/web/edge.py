@@ -53,6 +53,7 @@ class Edge:
     is_rehearsal: bool = False
     is_encrypted: bool = False
     candidate_port: int = 8080
+    candidate_host: str = "127.0.0.1"
     has_backups: bool = False
     presence: Presence = field(default_factory=Presence)
     devices: DevicePresence = field(default_factory=DevicePresence)
