@@ -11,6 +11,7 @@ from client_agent.discovery import NO_STATION_FOUND
 from client_agent.errors import AgentError, problem
 from client_agent.hot_keys import PAGE_KEY, PROGRAM_KEY
 from client_agent.local_pages import Act as PageAct
+from client_agent.rehearsal import REHEARSE_WHILE_LOCKED, Player, check_arguments
 from client_agent.station_link import Link
 from client_agent.store import Freed
 from client_agent.update import UPDATE_WHILE_LOCKED, fetch_installer
@@ -50,6 +51,7 @@ class Duties:
             "check": self._check,
             "update": self._update,
             "open": self._open,
+            "rehearse": self._rehearse,
         }
 
     def on_local_page(self) -> Mapping[str, PageAct]:
@@ -129,6 +131,16 @@ class Duties:
             raise AgentError(UPDATE_WHILE_LOCKED)
         agent.machine.install(installer)
         return installer.name
+
+    def _rehearse(self, _number: int, arguments: Mapping[str, Any]) -> str:
+        """Play a candidate; refused while somebody has this PC: a locked one is in a test."""
+        rehearsal_id = check_arguments(arguments)
+        if self._agent.is_locked:
+            raise AgentError(REHEARSE_WHILE_LOCKED)
+        link = self._link()
+        measured = Player(link.origin, arguments, self._agent.pause).play()
+        link.post("/api/agent/rehearsal", {"rehearsal_id": rehearsal_id, "measured": measured})
+        return ""
 
     def _open(self, _number: int, arguments: Mapping[str, Any]) -> str:
         return self._agent.programs.open(arguments, self._agent.orders, self._agent.work)

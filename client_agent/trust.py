@@ -38,7 +38,7 @@ CAPABILITY_MISSING = problem(
 
 PROTOCOL = 1
 SYSTEM = "windows" if sys.platform == "win32" else "linux"
-CAPABILITIES = ("beat", "orders", "lock", "work", "check", "picture", "open")
+CAPABILITIES = ("beat", "orders", "lock", "work", "check", "picture", "open", "rehearse")
 HELLO = "/api/agent/hello"
 KEY_PREFIX = "ed25519:"
 

@@ -21,7 +21,7 @@ from invigilator_console.seat_state import Around, moment, seat_document
 from invigilator_console.swaps import SwapsReading, read_swaps
 from station.domain.events import CATALOGUE, Weight
 from station.domain.incident import ExtensionState, needs_body
-from station.domain.sitting import SITTING_UNKNOWN, STATE_NAMES, SittingState
+from station.domain.sitting import SITTING_UNKNOWN, STATE_NAMES, SittingKind, SittingState
 from station.domain.staff import ROLE_NAMES
 from station.domain.working_time import length_names
 from station.errors import Missing
@@ -191,6 +191,9 @@ def alarms_of(reading: BoardReading, edge: Edge) -> list[dict[str, Any]]:
             "The server's time is not believed: nothing starts or goes on before it is confirmed",
         )
         found.append({"code": "clock_in_doubt", "text": text, "level": "alarm"})
+    if sitting.kind != SittingKind.REAL:
+        text = say("试考：不是正式考试，不计分、不上报", "A trial, no real test: nothing is scored or sent")
+        found.append({"code": "trial", "text": text, "level": "alarm"})
     if sitting.state == SittingState.SUSPENDED:
         reason = sitting.suspended_reason or "—"
         if reason == OUTAGE_REASON:

@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session
 
 from invigilator_console.guards import staff_only
 from station.domain.incident import EXTENSION_REASONS, INCIDENT_KINDS, MEASURES
+from station.domain.sitting import NOT_A_REAL_SITTING, SITTING_UNKNOWN, SittingKind
 from station.domain.staff import MAY, ROLE_NAMES, Role, may
-from station.errors import Missing
+from station.errors import Missing, Refused
 from station.services import invigilation
 from station.store.files import path_of
 from station.store.models import Asset, Staff
@@ -29,13 +30,17 @@ def register(routes: Blueprint, edge: Edge) -> None:
     @routes.get("/board/<int:sitting_id>")
     @staff_only(edge, "see_board")
     def board(db: Session, person: Staff, at: datetime, sitting_id: int) -> str:
-        invigilation.sitting_of(db, sitting_id)
-        return render_template("board.html", sitting_id=sitting_id, words=choice_words(), **page_frame(edge))
+        kind = invigilation.sitting_of(db, sitting_id).kind
+        if kind == SittingKind.REHEARSAL:
+            raise Missing(SITTING_UNKNOWN)
+        words = choice_words()
+        return render_template("board.html", sitting_id=sitting_id, kind=kind, words=words, **page_frame(edge))
 
     @routes.get("/closing/<int:sitting_id>")
     @staff_only(edge, "see_board")
     def closing(db: Session, person: Staff, at: datetime, sitting_id: int) -> str:
-        invigilation.sitting_of(db, sitting_id)
+        if invigilation.sitting_of(db, sitting_id).kind != SittingKind.REAL:
+            raise Refused(NOT_A_REAL_SITTING)
         return render_template("closing.html", sitting_id=sitting_id, **page_frame(edge))
 
     @routes.get("/packages")

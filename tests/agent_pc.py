@@ -10,7 +10,7 @@ from station.services import pairing
 from tests.building import BuiltRoom
 
 NONCE = "0123456789abcdef" * 2
-CAPABILITIES = ["beat", "orders", "lock", "work", "check", "picture", "open"]
+CAPABILITIES = ["beat", "orders", "lock", "work", "check", "picture", "open", "rehearse"]
 STATE: dict[str, Any] = {
     "locked": False,
     "profile": "",

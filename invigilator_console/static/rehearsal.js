@@ -130,14 +130,14 @@ function showTrial(line, one) {
   if (held) buttons.push(make("a", { class: "button small", href: `/board/${one.id}`, text: say("监控", "Board") }), make("a", { class: "button small", href: `/trials/${one.id}/tickets`, text: say("打印试考号", "Print numbers") }));
   if (may("rehearse")) {
     if (one.state === "admitting") buttons.push(button(say("立即开考", "Start now"), () => act(`/api/trials/${one.id}/start`, {})));
-    if (held) buttons.push(button(say("结束试考", "End"), () => ask(say("结束试考？正在作答的将被收卷。", "End the trial? Who still answers is collected."), `/api/trials/${one.id}/end`)));
-    if (!held && !one.wiped_at) buttons.push(button(say("清除数据", "Wipe"), () => ask(say("清除这次试考的全部作答？正式数据不受影响。", "Remove all answers of this trial? Nothing real is touched."), `/api/trials/${one.id}/wipe`)));
+    if (held) buttons.push(button(say("结束试考", "End"), () => askFirst(say("结束试考", "End the trial"), say("正在作答的将被收卷，考试机回到登录页。", "Who still answers is collected; the PCs go back to the log-in."), say("结束试考", "End it"), `/api/trials/${one.id}/end`)));
+    if (!held && !one.wiped_at) buttons.push(button(say("清除数据", "Wipe"), () => askFirst(say("清除试考数据", "Wipe the trial"), say("清除这次试考的全部作答和文件，不能恢复。正式数据不受影响。", "All its answers and files are removed for good. Nothing real is touched."), say("清除", "Wipe"), `/api/trials/${one.id}/wipe`)));
   }
   acts.replaceChildren(...buttons);
 }
 
-async function ask(question, path) {
-  if (await confirm(question)) await act(path, {});
+function askFirst(title, effect, confirm, path) {
+  ask({ title, effects: [effect], confirm, danger: true, act: () => post(path, {}) }).then(refresh);
 }
 
 async function act(path, body) {

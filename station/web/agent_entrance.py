@@ -47,7 +47,7 @@ STATION_UNSIGNED = problem(
 
 PROTOCOL = 1
 NEEDS = ("beat", "orders", "lock")
-CAPABILITIES = ("beat", "orders", "lock", "work", "check", "picture", "open")
+CAPABILITIES = ("beat", "orders", "lock", "work", "check", "picture", "open", "rehearse")
 INSTALLER_PATH = "/api/agent/installer"
 _NONCE = re.compile(r"[0-9a-f]{32}", re.ASCII)
 MOST_NAMES = 64

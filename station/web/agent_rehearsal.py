@@ -27,7 +27,7 @@ def add_rehearsal_routes(app: Flask, edge: Edge) -> None:
 
     @app.post("/api/agent/rehearsal")
     @agent_only(edge, writes=True)
-    def report(db: Session, device: KnownDevice, at: datetime) -> Response:
+    def report_rehearsal(db: Session, device: KnownDevice, at: datetime) -> Response:
         body = json_body()
         measured = body.get("measured")
         if not isinstance(measured, dict):
@@ -38,7 +38,7 @@ def add_rehearsal_routes(app: Flask, edge: Edge) -> None:
 
     @app.get("/api/trial")
     @open_to_all(edge)
-    def ticket(db: Session, at: datetime) -> Response:
+    def tell_trial(db: Session, at: datetime) -> Response:
         """Tell a PC the practice ticket of its seat while a trial is held there; it is worth nothing elsewhere."""
         workstation = admission.workstation_of(db, request.cookies.get(WORKSTATION_COOKIE, ""))
         return json_response({"ticket_number": trial.ticket_at(db, workstation.seat_id) if workstation else None})

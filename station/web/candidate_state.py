@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from station.domain.attempt import OPEN, AttemptState
 from station.domain.roster import is_masked, mask_id_number
+from station.domain.sitting import SittingKind
 from station.services.admission import waits_for_release
 from station.store.candidate_queries import (
     HeldEntry,
@@ -48,6 +49,7 @@ def page_state(
         "now": moment_text(at),
         "time_scale": edge.clock.scale,
         "is_rehearsal": edge.is_rehearsal,
+        "is_trial": held is not None and held.sitting.kind != SittingKind.REAL,
         "login_id": login.id,
         "release": None,
         "candidate": None,

@@ -1,10 +1,11 @@
-import { tell } from "./api.js";
+import { ask, tell } from "./api.js";
 import { el, setText } from "./dom.js";
 import { acting, frame, noticeLine } from "./frame.js";
 import { say } from "./say.js";
 import { sendLeftovers } from "./saving.js";
 
 const LEFTOVERS_MS = 10_000;
+const TRIAL_MS = 4000;
 
 /** Log-in with ticket number and its last 6 digits (R-DAY-2). */
 export function loginView(shell, { notice: told }) {
@@ -28,10 +29,12 @@ export function loginView(shell, { notice: told }) {
     maxLength: 20,
   });
   const button = el("button.primary.large", { type: "submit" }, say("登录", "Log in"));
+  const trial = el("div.trial-ticket", { hidden: true });
   const form = el(
     "form.card.narrow",
     { onsubmit: (event) => submit(event), noValidate: true },
     el("h1", say("考生登录", "Candidate log-in")),
+    trial,
     el("label", { htmlFor: "ticket" }, say("准考证号", "Admission ticket number")),
     ticket,
     grouped,
@@ -45,6 +48,15 @@ export function loginView(shell, { notice: told }) {
   notice.tell(told);
   ticket.focus();
   const leftovers = setInterval(() => sendLeftovers(shell.store).catch(() => {}), LEFTOVERS_MS);
+
+  const look = () => showTrialTicket(trial, (number) => {
+    ticket.value = number;
+    password.value = number.slice(-6);
+    setText(grouped, "");
+    button.focus();
+  }).catch(() => {});
+  look();
+  const looking = setInterval(look, TRIAL_MS);
 
   async function submit(event) {
     event.preventDefault();
@@ -69,9 +81,23 @@ export function loginView(shell, { notice: told }) {
     link: around.link,
     close() {
       clearInterval(leftovers);
+      clearInterval(looking);
       around.close();
     },
   };
+}
+
+/** While a trial is held at this seat, show its practice number and fill it in by a click. */
+async function showTrialTicket(box, use) {
+  const { ticket_number: number } = await ask("/api/trial");
+  box.hidden = !number;
+  if (!number || box.dataset.number === number) return;
+  box.dataset.number = number;
+  box.replaceChildren(
+    el("p", el("strong", say("本机正在试考", "A trial is held here")), say("（不是正式考试，不计分）", " (no real test, nothing is scored)")),
+    el("p", say("试考号：", "Practice number: "), el("b.digits", number)),
+    el("button", { type: "button", onclick: () => use(number) }, say("填入试考号", "Fill it in")),
+  );
 }
 
 /** Show a long number in groups of four, so that it can be compared with the ticket. */

@@ -52,6 +52,7 @@ class Shell {
     try {
       const state = await ask(this.chosenId ? `/api/me?entry_id=${this.chosenId}` : "/api/me", POLL_TIMEOUT_MS);
       setTimeScale(state.time_scale);
+      showTrial(state.is_trial);
       this.#linked();
       this.#show(state);
     } catch (error) {
@@ -94,6 +95,7 @@ class Shell {
   /** Nobody is logged in here (any more). */
   #strange(error) {
     this.#linked();
+    showTrial(false);
     if (this.shown && this.shown.loggedOut && this.shown.loggedOut(error)) return;
     this.chosenId = null;
     this.#swap("login", () => loginView(this, { notice: error.code === "not_logged_in" ? "" : error.sentence }));
@@ -120,6 +122,14 @@ class Shell {
     this.shown = view;
     view.link(this.trouble);
   }
+}
+
+/** Say in red, on every view, that this is no real test. */
+function showTrial(isTrial) {
+  const line = document.querySelector(".ribbon.trial");
+  if (Boolean(line) === Boolean(isTrial)) return;
+  if (line) line.remove();
+  else document.body.prepend(el("p.ribbon.trial", { role: "note" }, say("试考 · 不是正式考试，不计分", "TRIAL · not a real test, nothing is scored")));
 }
 
 new Shell(document.getElementById("page")).start();
