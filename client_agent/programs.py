@@ -181,9 +181,8 @@ def _is_called(process: psutil.Process, program: str) -> bool:
     with contextlib.suppress(psutil.Error):
         names.add(process.name().lower())
         names.add(os.path.basename(process.exe()).lower())
-    if program.endswith("*"):
-        return any(name.startswith(program[:-1]) for name in names)
-    return program in names
+    is_called = any(name.startswith(program[:-1]) if program.endswith("*") else name == program for name in names)
+    return is_called and _lives(process)
 
 
 def _lives(process: psutil.Process) -> bool:

@@ -35,6 +35,7 @@ class Notes:
         self.awake = False
         self.ended = []
         self.forward = []
+        self.shows = True
 
     def picture(self):
         return b"\x89PNG picture"
@@ -48,6 +49,7 @@ class Notes:
 
     def bring_forward(self, pid):
         self.forward.append(pid)
+        return self.shows
 
     def shut_down(self):
         self.ended.append("shut_down")
@@ -105,6 +107,7 @@ class Desk:
         self.opened = folder / "opened"
         self.said = []
         self.installed = []
+        self.programs = {}
         self.browsers = [self.script("sleep 300")]
         self.ending = None
         self.thread = None
@@ -116,6 +119,9 @@ class Desk:
         return Browser("Chromium", path, "109.0")
 
     # What the agent asks of its machine.
+    def find_program(self, name):
+        return self.programs.get(name)
+
     def find_browsers(self):
         return self.browsers
 
