@@ -3,6 +3,7 @@ import { el, setText, sign } from "./dom.js";
 import { NOTHING, recordOf, recordResponse } from "./responses.js";
 import { clockTime, fileSize, say } from "./say.js";
 import { filesDialog, WorkLines } from "./work_files.js";
+import { ProgramPanel } from "./work_programs.js";
 
 const RETRY_MS = 5000;
 const FULL_RETRY_MS = 30000;
@@ -19,11 +20,13 @@ export function fileFields({ item, attemptId, uploads, work, record }) {
   }
 
   const lines = new WorkLines(work);
+  const programs = new ProgramPanel(work, item.id);
   return {
-    element: el("div.files", lines.line, boxes.map((box) => box.element), lines.foot),
+    element: el("div.files", lines.line, programs.element, boxes.map((box) => box.element), lines.foot),
     partsThere: () => work.partsOf(item.id),
     drawWork() {
       lines.draw();
+      programs.draw();
       for (const box of boxes) box.showWork(work);
     },
     isUploading: () => boxes.some((box) => box.running),

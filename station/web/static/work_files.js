@@ -14,6 +14,7 @@ export class WorkFolder {
     this.facts = null; // short, with every poll; null: no PC holds a folder
     this.wanted = new Map(); // "item/part" → what answers it
     this.files = [];
+    this.programs = []; // by item: what can be opened on this PC
     this.stamp = -1;
     this.asking = false;
     this.notBefore = 0;
@@ -36,6 +37,7 @@ export class WorkFolder {
       const answer = await ask(`/api/work_files/${this.attemptId}`);
       this.stamp = answer.stamp;
       this.files = answer.files;
+      this.programs = answer.programs;
       this.wanted = new Map(answer.wanted.map((one) => [`${one.item_id}/${one.part}`, one]));
     } catch {
       this.notBefore = Date.now() + RETRY_MS;
