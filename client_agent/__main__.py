@@ -229,15 +229,14 @@ def _status(chosen: argparse.Namespace, machine: Machine) -> int:
 def _restore(chosen: argparse.Namespace, machine: Machine) -> int:
     store = Store(machine.state_folder())
     say = _sayer(chosen)
-    if chosen.unless_locked:
-        technician.check_not_locked(store, this_lockdown(store.folder))
     aside = UndoFile(store.folder / "undo.json").set_aside() if chosen.set_aside else None
     if aside is not None:
         say(
             f"读不出的还原文件已改名为 {aside}，本机可以再次锁定。",
             f"The undo file is {aside} now; this PC can be locked.",
         )
-    return 0 if technician.restore(store, this_lockdown(store.folder), say) else 1
+    is_back = technician.restore(store, this_lockdown(store.folder), say, unless_locked=chosen.unless_locked)
+    return 0 if is_back else 1
 
 
 def _unlock(chosen: argparse.Namespace, machine: Machine) -> int:

@@ -111,12 +111,19 @@ def status(machine: Machine, store: Store, lockdown: Lockdown) -> Mapping[str, A
     return facts
 
 
-def restore(store: Store, lockdown: Lockdown, say: Say) -> bool:
+def restore(store: Store, lockdown: Lockdown, say: Say, *, unless_locked: bool = False) -> bool:
     """Make this PC as it was before; True when nothing is left to be put back.
 
-    A running agent is told to let go and to stay so until the station's orders no longer lock this PC.
+    A running agent is told to let go and to stay so until the station's orders no longer lock this PC. With
+    `unless_locked` it is told nothing, and refused (`pc_is_locked`) while it holds this PC.
     """
-    if holder_of(store.folder) is not None:
+    is_running = holder_of(store.folder) is not None
+    if is_running and unless_locked:
+        if lockdown.has_something_to_restore():
+            raise AgentError(PC_IS_LOCKED)
+        say("本机没有锁定。", "This PC is not locked.")
+        return True
+    if is_running:
         store.keep_freed(Freed("restore"))
         _wait_until_freed(store, lockdown)
         say("运行中的程序已解除锁定并恢复本机。", "The running agent has unlocked and restored this PC.")
@@ -129,12 +136,6 @@ def restore(store: Store, lockdown: Lockdown, say: Say) -> bool:
     if not back.put_back and not back.left:
         say("没有需要恢复的更改。", "Nothing had to be put back.")
     return back.is_complete
-
-
-def check_not_locked(store: Store, lockdown: Lockdown) -> None:
-    """Raise while an agent that runs holds this PC locked; what a dead one left is no lock."""
-    if holder_of(store.folder) is not None and lockdown.has_something_to_restore():
-        raise AgentError(PC_IS_LOCKED)
 
 
 def unlock(store: Store, lockdown: Lockdown, code: str, say: Say) -> bool:

@@ -8,6 +8,7 @@ from client_agent import __main__ as command_line
 from client_agent.browser import claimed
 from client_agent.lockdown.sequence import Lockdown
 from client_agent.lockdown.undo import Entry, UndoFile
+from client_agent.store import Store
 from client_agent.technician import PC_IS_LOCKED
 
 
@@ -48,6 +49,9 @@ def test_with_nothing_to_set_aside_it_is_an_ordinary_restore(folder, capsys):
 def test_a_set_up_program_is_refused_while_a_running_agent_holds_the_pc_locked(folder, capsys):
     undo = UndoFile(folder / "undo.json")
     assert command_line.main(["restore", "--unless-locked"]) == 0
+    with claimed(folder):
+        assert command_line.main(["restore", "--unless-locked"]) == 0
+        assert Store(folder).freed() is None, "asking must not free the PC for the test that begins next"
     undo.push(Entry("something", {}))
     with claimed(folder):
         assert command_line.main(["restore", "--unless-locked"]) == 1
