@@ -289,6 +289,7 @@ class Agent:
             station_url=self.heartbeat.address,
             local_port=self.pages.port,
             browser=self._browser,
+            browser_folder=self.parts.browser_folder or self.store.folder,
             work_folder=self.work.path if self.work is not None else None,
         )
 

@@ -1,7 +1,7 @@
 """Programs: forbidden ones are ended wherever they run, and no window stays open that the test does not need.
 
 1. Never touched: what `programs.json` names (system, desktop, input methods), the agent, what it came from, and the
-   browser that it started.
+   browser that it, or the agent before it, started.
 2. Ended: what the orders forbid by name.
 3. Ended: whatever shows a window and is neither the test's browser, nor allowed by the orders, nor an aid of the
    candidate's profile.
@@ -80,6 +80,7 @@ class Programs:
             one
             for one in running.values()
             if one.pid not in ours
+            and not (one.pid in windows and _is_of_the_test(one, profile.browser_folder))
             and one.pid != 1
             and not matches(one.program, NEVER_ENDED)
             and (
@@ -96,6 +97,17 @@ class Programs:
                 return _window_owners(screen)
         except AgentError:
             return []
+
+
+def _is_of_the_test(process: Process, folder: Path | None) -> bool:
+    """Say whether it is a browser with a profile of the agent's: one that was killed has left its page open."""
+    if folder is None or not matches(process.program, BROWSERS):
+        return False
+    with contextlib.suppress(psutil.Error):
+        return any(
+            word.startswith(f"--user-data-dir={folder}{os.sep}") for word in psutil.Process(process.pid).cmdline()
+        )
+    return False
 
 
 def aids_of(profile: LockProfile) -> List[str]:

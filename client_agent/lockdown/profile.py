@@ -43,6 +43,8 @@ class LockProfile:
     firewall: bool = True
     accessibility: FrozenSet[str] = frozenset()
     pictures: bool = False
+    # Where the browsers that the agent opened keep their profiles.
+    browser_folder: Path | None = None
 
     @classmethod
     def from_orders(
@@ -53,6 +55,7 @@ class LockProfile:
         local_port: int,
         browser: Browser,
         work_folder: Path | None = None,
+        browser_folder: Path | None = None,
     ) -> LockProfile:
         """Read `orders.lock`. What is absent gets the stricter value; a wrong kind of value is refused.
 
@@ -67,6 +70,7 @@ class LockProfile:
             local_port=local_port,
             browser=browser,
             work_folder=work_folder,
+            browser_folder=browser_folder,
             programs_allowed=tuple(name.lower() for name in _names(lock, "programs_allowed")),
             programs_forbidden=tuple(name.lower() for name in _names(lock, "programs_forbidden")),
             clipboard=clipboard if clipboard in CLIPBOARD else "off",

@@ -93,6 +93,27 @@ def test_the_system_the_agent_and_its_browser_are_never_ended(tmp_path, started,
     assert browser.pid not in told, "the agent started it"
 
 
+def test_the_page_that_an_agent_left_open_when_it_was_killed_is_no_other_program(tmp_path, monkeypatch):
+    screen = XScreen(tmp_path)
+    try:
+        monkeypatch.setenv("DISPLAY", screen.name)
+        browser = tmp_path / "chromium"
+        shutil.copy(shutil.which("xev"), str(browser))
+        # Started by somebody who has ended, as a killed agent has; xev has the switch for its own name.
+        left = f"exec -a --user-data-dir={tmp_path}/profiles/profile {browser} > {tmp_path}/xev.txt & echo $!"
+        told = screen.says("bash", "-c", left)
+        assert until(lambda: "Event Tester" in screen.titles())
+        number = screen.says("xdotool", "search", "--name", "Event Tester").split()[0]
+        screen.says("xprop", "-id", number, "-f", "_NET_WM_PID", "32c", "-set", "_NET_WM_PID", told.strip())
+        programs = Programs()
+        assert until(lambda: "chromium" in (programs.holds(a_profile()) or describe_failure(programs, "")).zh)
+        elsewhere = a_profile(browser_folder=tmp_path / "others")
+        assert "chromium" in programs.holds(elsewhere).zh, "a browser that somebody started for themselves"
+        assert programs.holds(a_profile(browser_folder=tmp_path / "profiles")) is None
+    finally:
+        screen.close()
+
+
 def test_windows_of_other_programs_are_closed_but_for_those_that_the_work_or_the_candidate_needs(
     tmp_path, started, monkeypatch
 ):
