@@ -204,6 +204,7 @@ def missing_debian_packages() -> list[str]:
         "nftables": shutil.which("nft") is not None or Path("/usr/sbin/nft").exists(),
         "nsis": shutil.which("makensis") is not None,  # builds the set-up for Windows
         "p7zip-full": shutil.which("7z") is not None,  # looks into it
+        "systemd": shutil.which("systemd-analyze") is not None,  # reads the agent's unit
         "iproute2": shutil.which("ip") is not None or Path("/sbin/ip").exists(),
     }
     return [package for package, is_there in present.items() if not is_there]
