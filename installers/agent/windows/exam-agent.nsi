@@ -269,10 +269,15 @@ Section "Put the new program in its place"
   WriteUninstaller "$INSTDIR\uninstall.exe"
 SectionEnd
 
-; Only the system and administrators may open the folder with the device's token and the undo file.
+; Only the system and administrators may open the folder with the device's token and the undo file; also where somebody
+; had made a folder of that name before, who would own it and could open it again.
 Section "Settings"
   CreateDirectory "$APPDATA\exam-agent\log"
+  nsExec::ExecToLog '"$SYSDIR\icacls.exe" "$APPDATA\exam-agent" /setowner *S-1-5-32-544 /T /C /Q'
+  Pop $Status
   nsExec::ExecToLog '"$SYSDIR\icacls.exe" "$APPDATA\exam-agent" /inheritance:r /grant:r *S-1-5-18:(OI)(CI)F *S-1-5-32-544:(OI)(CI)F'
+  Pop $Status
+  nsExec::ExecToLog '"$SYSDIR\icacls.exe" "$APPDATA\exam-agent\*" /reset /T /C /Q'
   Pop $Status
   StrCpy $R1 ""
   ${If} $Fingerprint != ""
@@ -336,6 +341,12 @@ Section "Links"
   FileOpen $R1 "$WINDIR\exam-agent.cmd" w
   FileWrite $R1 '@"$INSTDIR\exam-agent.cmd" %*$\r$\n'
   FileClose $R1
+  ; An update may speak another language than the first set-up did.
+  ReadRegStr $R0 HKLM "${UNINSTALL}" "StartMenu"
+  ${If} $R0 != ""
+    Delete "$R0\*.lnk"
+    RMDir "$R0"
+  ${EndIf}
   CreateDirectory "$SMPROGRAMS\$(ProgramName)"
   !insertmacro AdministratorLink "$SMPROGRAMS\$(ProgramName)\$(CheckLink).lnk" "check"
   !insertmacro AdministratorLink "$SMPROGRAMS\$(ProgramName)\$(RestoreLink).lnk" "restore"
