@@ -32,17 +32,18 @@ log = logging.getLogger(__name__)
 
 
 class ServerWatch:
-    """Measures this server while a rehearsal runs: the highest memory, the mean and CPU of all its cores."""
+    """Measures the station's process while a rehearsal runs: highest memory, mean share of all cores."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._own = psutil.Process()
         self._cpu: list[float] = []
         self._memory = 0
-        psutil.cpu_percent()
+        self._cores = psutil.cpu_count() or 1
+        self._own.cpu_percent()
 
     def look(self) -> None:
-        self._cpu.append(psutil.cpu_percent())
+        self._cpu.append(self._own.cpu_percent() / self._cores)
         self._memory = max(self._memory, self._own.memory_info().rss)
 
     def told(self) -> Server:

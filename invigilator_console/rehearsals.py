@@ -18,13 +18,12 @@ from station.domain.practice import FILE_ITEM, FILE_PART
 from station.domain.rehearsal import LIMITS, REHEARSAL_STATE_NAMES, WAY_NAMES, RehearsalState, Way
 from station.errors import Invalid
 from station.services import rehearsing, room_check
+from station.services.practice import SeatTicket
 from station.services.rehearsing import Begun
 from station.store.models import Rehearsal, Staff
 from station.store.queries import seat_order
 from station.web.edge import Edge
 from station.web.guards import FIELD_WRONG, json_response, number_field, say, text_field
-
-RESULTS_SHOWN = 20
 
 
 def register(routes: Blueprint, edge: Edge) -> None:
@@ -88,7 +87,7 @@ def _register_acts(routes: Blueprint, edge: Edge) -> None:
                 writing, room, way=way, minutes=minutes, players=players, devices=devices, by=person_id, at=at
             )
             if way is Way.AGENTS:
-                arguments = {one.seat: _arguments(edge, begun, one.seat_id, one, minutes) for one in begun.tickets}
+                arguments = {one.seat: player_arguments(edge, begun, one, minutes=minutes) for one in begun.tickets}
                 rehearsing.command_players(writing, begun, arguments, by=person_id, at=at)
         edge.roll.look_again()
         task = task_of(edge, begun.tickets, minutes=minutes) if way is Way.SERVER else None
@@ -137,20 +136,20 @@ def rehearsal_document(db: Session, rehearsal: Rehearsal, state: RehearsalState)
     }
 
 
+def player_arguments(edge: Edge, begun: Begun, ticket: SeatTicket, *, minutes: int) -> dict[str, Any]:
+    """Give what an agent needs to play (PROTOCOL.md, `rehearse`)."""
+    return {
+        "rehearsal_id": begun.rehearsal_id,
+        "minutes": minutes,
+        "seat_path": seat_path(edge, ticket.seat_id),
+        "ticket_number": ticket.ticket_number,
+        "file_item": FILE_ITEM,
+        "file_part": FILE_PART,
+    }
+
+
 def _way() -> Way:
     try:
         return Way(text_field(staff_body(), "way", longest=16))
     except ValueError:
         raise Invalid(FIELD_WRONG, field="way") from None
-
-
-def _arguments(edge: Edge, begun: Begun, seat_id: int, ticket: Any, minutes: int) -> dict[str, Any]:
-    """Give what an agent needs to play (PROTOCOL.md, `rehearse`)."""
-    return {
-        "rehearsal_id": begun.rehearsal_id,
-        "minutes": minutes,
-        "seat_path": seat_path(edge, seat_id),
-        "ticket_number": ticket.ticket_number,
-        "file_item": FILE_ITEM,
-        "file_part": FILE_PART,
-    }

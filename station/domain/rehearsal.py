@@ -96,9 +96,9 @@ LIMITS: tuple[Limit, ...] = (
     Limit("save_p50", "保存 p50", "save p50", "ms", most=500),
     Limit("save_p99", "保存 p99", "save p99", "ms", most=2000),
     Limit("save_max", "保存 最慢", "slowest save", "ms", most=5000),
-    Limit("file_mb_s", "文件传输", "files", "MB/s", least=1),
+    Limit("file_mb_s", "每机文件传输", "files, one PC", "MB/s", least=1),
     Limit("saves", "已确认保存", "acknowledged saves", ""),
-    Limit("cpu_percent", "服务器 CPU（全部核心）", "server CPU, all cores", "%", most=90),
+    Limit("cpu_percent", "考站占用 CPU", "station's share of the CPU", "%", most=80),
     Limit("memory_mb", "考站内存", "station's memory", "MB", most=2048),
     Limit("disk_free_gb", "磁盘可用", "disk free", "GB", least=1),
 )
@@ -188,8 +188,6 @@ def sum_up(reports: Mapping[str, SeatReport | None], *, stored: Mapping[str, int
     lost = {seat: max(one.lost, one.saves - stored.get(seat, 0), 0) for seat, one in told.items()}
     saves = [took for one in told.values() for took in one.saves_ms]
     file_s = sum(one.file_s for one in told.values())
-    # Seats send at the same time: the room's rate is the bytes of all over the mean time of a seat.
-    seconds = file_s / max(1, sum(one.file_s > 0 for one in told.values()))
     figures: dict[str, float | None] = {
         "lost": sum(lost.values()),
         "faults": sum(len(one.faults) for one in told.values()),
@@ -200,7 +198,7 @@ def sum_up(reports: Mapping[str, SeatReport | None], *, stored: Mapping[str, int
         "save_p50": percentile(saves, 0.5),
         "save_p99": percentile(saves, 0.99),
         "save_max": max(saves, default=None),
-        "file_mb_s": sum(one.file_bytes for one in told.values()) / 1e6 / seconds if seconds else None,
+        "file_mb_s": sum(one.file_bytes for one in told.values()) / 1e6 / file_s if file_s else None,
         "saves": sum(one.saves for one in told.values()),
         "cpu_percent": server.cpu_percent,
         "memory_mb": server.memory_mb,

@@ -17,6 +17,11 @@ PACKAGE_MISLABELLED = problem(
     "上传时声明的编号或类型与数据包清单不符。请由考点重新制作数据包。",
     "The package was announced under another id or kind than its manifest says. The site must make it again.",
 )
+NO_REAL_RESULT = problem(
+    "no_real_result",
+    "这是试考或演练的数据包（{named}），不是正式成果，平台不接收。",
+    "This is the package of a trial or rehearsal ({named}), no real result: it is not taken.",
+)
 STATION_UNKNOWN = problem(
     "station_unknown",
     "考点 {id} 未登记，无法核对签名。请先登记考点，再点“重新核对”。",
@@ -27,6 +32,9 @@ PLATFORM_DISK = problem(
     "平台无法读写数据包文件（{why}）。请检查磁盘，再点“重新核对”。",
     "The platform cannot read or write the package's files ({why}). Check the disk, then check again.",
 )
+
+# The label `sitting_kind` of a result package (FORMAT.md); packages of older stations carry none and are real.
+REAL = "real"
 
 
 class Intake:
@@ -83,5 +91,9 @@ class Intake:
         if (manifest.id, manifest.kind) != (record.package_id, "result_package"):
             shutil.rmtree(opened)
             raise ContainerRefused(PACKAGE_MISLABELLED)
+        kind = manifest.labels.get("sitting_kind", REAL)
+        if kind != REAL:
+            shutil.rmtree(opened)
+            raise ContainerRefused(NO_REAL_RESULT, named=kind)
         document = manifest.to_document()
         self._cabinet.change(record.package_id, state=KEPT, manifest=document, refusal=None)

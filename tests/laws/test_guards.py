@@ -9,7 +9,7 @@ from invigilator_console.app import create_staff_app
 from station.web.candidate import create_candidate_app
 
 # Of the agents' routes: hello and the installer tell nothing secret; to register, a technician has to have opened it
-# for a while; the one-time code in the address is itself the right to open the page.
+# for a while; the one-time code in the address is itself the right to open the page. A trial's ticket is no secret.
 OPEN_TO_CANDIDATE_PCS = {
     "/",
     "/agent/open/<code>",
@@ -18,6 +18,7 @@ OPEN_TO_CANDIDATE_PCS = {
     "/api/agent/register",
     "/api/clock",
     "/api/login",
+    "/api/trial",
     "/seat/<int:seat_id>/<code>",
     "/static/<path:filename>",
 }

@@ -374,3 +374,13 @@ def test_the_keys_outlive_a_restart_and_are_told_to_everyone(centre: Centre) -> 
     again = start_platform(centre.running.platform.folder)
     assert again.platform.vault.recipient == centre.vault.recipient
     again.close()
+
+
+@pytest.mark.parametrize("kind", ["trial", "rehearsal"])
+def test_the_package_of_a_trial_or_a_rehearsal_is_no_result(centre: Centre, kind: str) -> None:
+    path, made = centre.pack(
+        members=[Member("result.json", json.dumps(RESULT).encode())], labels={"sitting_kind": kind}
+    )
+    outcome = settled(centre, path, made.id)
+    assert isinstance(outcome, Fatal)
+    assert centre.running.platform.cabinet.find(made.id).refusal["code"] == "no_real_result"
