@@ -85,6 +85,7 @@ class Agent:
         self.keeping = Keeping(self.lockdown)
         self.freed = store.freed()
         self.is_left = False
+        self._is_taken_over = False
         self.message = ""
         self.is_asked_for = False
         self.parts = parts
@@ -207,14 +208,13 @@ class Agent:
         }
 
     def _begin(self) -> None:
-        is_taken_over = False
         try:
-            is_taken_over = self._restore_or_take_over()
+            self._is_taken_over = self._restore_or_take_over()
         except AgentError as refusal:
             # An undo file that cannot be read: nothing is locked over it, and the board is told why.
             self._not_locked = refusal
             self.say(refusal.sentence("zh"), refusal.sentence("en"))
-        self.screen.take_over(self.heartbeat.address if is_taken_over else "")
+        self.screen.take_over(self.heartbeat.address if self._is_taken_over else "")
         self.pages.start()
         try:
             self.store.keep_port(self.pages.port)
@@ -272,8 +272,10 @@ class Agent:
             self.lockdown.lock(profile)
             self._not_locked, self.is_left = None, False
             if was_free:
-                self.screen.close_page()  # a browser reads its policies when it starts
+                if not self._is_taken_over:
+                    self.screen.close_page()  # a browser reads its policies when it starts
                 self._keep_awake(True)
+            self._is_taken_over = False
             self._hurry()
         except AgentError as failure:
             if self._not_locked is None or self._not_locked.code != failure.code:

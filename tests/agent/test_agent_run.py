@@ -105,13 +105,17 @@ def test_the_code_frees_the_pc_without_the_station_and_it_stays_free_until_order
 
 def test_a_killed_agent_is_followed_by_one_that_takes_the_lock_over(paired, desk):
     paired.lock = LOCK
-    desk.agent(paired.address)
-    until(lambda: desk.is_locked and desk.store.orders())
-    leave_as_a_kill_would(desk)
+    desk.browsers = [desk.script("""sh -c 'sleep 300; :' browser "$@" """)]  # that can be known by its switches
+    first = desk.agent(paired.address)
+    until(lambda: desk.is_locked and first.screen.is_page_open)
+    opened = desk.pages()
+    leave_as_a_kill_would(desk, with_browser=False)
     paired.stop()
     agent = desk.agent()
     until(lambda: agent.is_locked)
     assert desk.is_locked, "the same boot's orders still hold"
+    assert agent.screen.is_page_open
+    assert desk.pages() == opened, "the page was left alone"
 
 
 def test_after_a_power_cut_the_pc_is_as_before_until_the_station_is_heard(paired, desk):
@@ -323,10 +327,11 @@ def kill_the_browser(agent):
     agent.screen._main._process.kill()
 
 
-def leave_as_a_kill_would(desk):
+def leave_as_a_kill_would(desk, *, with_browser=True):
     """End the threads of a run without any of its orderly end: what it changed on the PC stays."""
     agent = desk.running
     agent._finish = lambda: (agent.keeping.stop(), agent.pages.stop())
     desk.end()
-    agent.screen.end()
+    if with_browser:
+        agent.screen.end()
     assert isinstance(agent.lockdown, Lockdown)
