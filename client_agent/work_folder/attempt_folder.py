@@ -30,7 +30,9 @@ WORK_DISK_FAILED = problem(
 )
 
 OPEN_STATES = ("", "not_opened", "answering", "suspended")
-LAST_CAUSES = {"handed_in": "hand_in", "collected": "collect", "cancelled": "collect"}
+# The candidate sits at another PC: what lies here is brought there by the station.
+MOVED = "moved"
+LAST_CAUSES = {"handed_in": "hand_in", "collected": "collect", "cancelled": "collect", MOVED: "collect"}
 WORK_LEFT_OVER = problem(
     "work_left_over",
     "本机的“{folder}”中有 {count} 个文件尚未传到服务器，服务器不再从这台机接收：{sentence}"
@@ -106,11 +108,6 @@ class AttemptFolder:
 
     def programs_of(self, item_id: str) -> Sequence[str]:
         return self._plan.programs.get(item_id, ()) if self._plan is not None else ()
-
-    @property
-    def is_busy(self) -> bool:
-        """Say whether files are being fetched or the last state is being taken."""
-        return self._coming is not None or bool(self._ending)
 
     def sit_down(self) -> None:
         """Say that its candidate sits at this PC."""
@@ -228,7 +225,9 @@ class AttemptFolder:
             self.end(LAST_CAUSES[plan.state])
         elif self._kept is not None and self._kept.settled and plan.state in OPEN_STATES:
             self._keep(self._kept._replace(settled=""))  # the candidate was let go on
-        if self._kept is not None and not self._kept.aside and self._watcher is not None:
+        if plan.state == MOVED:
+            self._coming = None
+        elif self._kept is not None and not self._kept.aside and self._watcher is not None:
             self._coming = self._fetcher().make_so(plan)
         return True
 
@@ -293,7 +292,7 @@ class AttemptFolder:
                 self._watcher.look_at(held.local)
             if held is not None and self._watcher.is_changed(held.local):
                 return  # first to the station with what lies there
-            if not _all_of(self._fetcher().take_back(wanted)):
+            if not fetcher.all_of(self._fetcher().take_back(wanted)):
                 return
             kept = kept._replace(taken_back=wanted.id)
             self._keep(kept)
@@ -317,6 +316,8 @@ class AttemptFolder:
         if not still_open:
             self._keep(self._required()._replace(settled=self._ending))
             self._ending = ""
+            if self._seat_left_at is not None:  # nothing more to wait for before it is put aside
+                self._seat_left_at = now - ASIDE_AFTER_S
         else:  # goes on until the writer lets go; told as it is meanwhile
             self._ends_at, self._settle_tries = now, 0
             self._not_before = now + LONGEST_BACKOFF_S
@@ -390,14 +391,6 @@ class AttemptFolder:
         if _is_of_link(failure):
             self._ask_at = 0.0
         self._trouble["station" if _is_of_link(failure) else "step"] = failure
-
-
-def _all_of(work: Generator[None, None, bool]) -> bool:
-    while True:
-        try:
-            next(work)
-        except StopIteration as done:
-            return bool(done.value)
 
 
 def _is_of_link(failure: AgentError | OSError) -> bool:

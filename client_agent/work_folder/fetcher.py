@@ -252,3 +252,12 @@ def _digest(path: str) -> Generator[None, None, str]:
 def pending(plan: FolderPlan, kept: Kept) -> Sequence[TakenBack]:
     """List what the candidate took back and this PC has not put into the folder yet."""
     return sorted((one for one in plan.taken_back if one.id > kept.taken_back), key=lambda one: one.id)
+
+
+def all_of(work: Generator[None, None, bool]) -> bool:
+    """Do work that goes step by step in one go."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as done:
+            return bool(done.value)

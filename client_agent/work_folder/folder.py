@@ -8,7 +8,7 @@ from typing import Any, Callable, Mapping, Sequence
 
 from client_agent import clock
 from client_agent.errors import AgentError, problem
-from client_agent.work_folder.attempt_folder import LAST_CAUSES, AttemptFolder
+from client_agent.work_folder.attempt_folder import LAST_CAUSES, MOVED, AttemptFolder
 from client_agent.work_folder.files import Files, PlainFiles
 from client_agent.work_folder.ledger import Ledger
 from client_agent.work_folder.station import Link
@@ -200,10 +200,11 @@ class _Rounds:
         self._demand = demand
 
     def _seat(self, orders: tuple[int, str, str] | None) -> None:
-        attempt_id = orders[0] if orders is not None else None
+        attempt_id = orders[0] if orders is not None and orders[1] != MOVED else None
         for folder in self._folders.values():
             if folder.attempt_id != attempt_id:
                 folder.stand_up(at_once=attempt_id is not None)
+                folder.ask_again()  # one that was left for another PC has its last state to send
         self._here = None
         if orders is None or attempt_id is None:
             return

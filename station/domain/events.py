@@ -271,6 +271,12 @@ _event(
     Weight.ALARM,
 )
 _event(
+    "work_came_from_old_pc",
+    "station",
+    "考位 {seat} {name} 的原考试机补送了 {count} 个作品文件版本",
+    "The PC that {name} of seat {seat} has left brought {count} versions of work files",
+)
+_event(
     "work_taken_back",
     "candidate",
     "考位 {seat} {name} 恢复作品文件 {path} 的第 {version} 版",

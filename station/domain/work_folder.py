@@ -7,6 +7,9 @@ answers a wanted one follows from these rules alone, so that page, console and p
 2. Else a file of a wanted kind, if no other wanted file is of that kind; the newest of several.
 3. Untouched materials never count. In a paper with one file item every place in the folder is as good.
 4. What was uploaded in the browser counts when it came later than what the folder has.
+5. Of a file's versions the newest counts. What a PC brings that the candidate has left (`WorkCause.MOVED`) is taken as
+   made at the move at the latest, and counts only over what that PC had brought itself and what came before it was
+   made: never over what the candidate has saved at the new PC since.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 from station.domain.file_kind import extension_of
 from station.domain.interaction import Deliverable, Files
@@ -39,6 +42,9 @@ MATERIALS = "素材"
 LAST_STATE_WITHIN = timedelta(minutes=10)
 # Clocks of PCs are known to some tenths of a second.
 CLOCK_TOLERANCE = timedelta(seconds=2)
+# A PC that the candidate has left may still bring what lies there: one that was dead is often back within this.
+MOVED_WITHIN = timedelta(minutes=30)
+MOVED_STATE = "moved"
 
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f\\:*?"<>|]')
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
@@ -54,9 +60,29 @@ class WorkCause(StrEnum):
     HAND_IN = "hand_in"
     COLLECT = "collect"
     TAKEN_BACK = "taken_back"
+    MOVED = "moved"
 
 
-CAUSES_OF_AGENT = frozenset(WorkCause) - {WorkCause.TAKEN_BACK}
+CAUSES_OF_AGENT = frozenset(WorkCause) - {WorkCause.TAKEN_BACK, WorkCause.MOVED}
+
+
+class Version(Protocol):
+    """What of a version says whether it stands."""
+
+    @property
+    def cause(self) -> str: ...
+
+    @property
+    def device_id(self) -> int | None: ...
+
+    @property
+    def modified_at(self) -> datetime: ...
+
+    @property
+    def received_at(self) -> datetime: ...
+
+
+V = TypeVar("V", bound=Version)
 
 
 class WorkLink(NamedTuple):
@@ -216,6 +242,26 @@ def is_late(received_at: datetime, modified_at: datetime, ended_at: datetime | N
         return False
     made_before = modified_at <= ended_at + CLOCK_TOLERANCE
     return not made_before or received_at > ended_at + LAST_STATE_WITHIN
+
+
+def may_still_bring(moved_at: datetime, at: datetime) -> bool:
+    """Say whether a PC that its candidate left at `moved_at` may still bring versions."""
+    return at <= moved_at + MOVED_WITHIN
+
+
+def standing(versions: Iterable[V]) -> V | None:
+    """Give the version that stands of one file's, given in the order in which they came (rule 5)."""
+    found: V | None = None
+    for one in versions:
+        is_outdone = (
+            found is not None
+            and one.cause == WorkCause.MOVED
+            and one.device_id != found.device_id
+            and found.received_at >= one.modified_at
+        )
+        if not is_outdone:
+            found = one
+    return found
 
 
 def answers_of(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import func, select
@@ -45,12 +45,8 @@ from station.store.models import (
     WorkVersion,
     milliseconds,
 )
+from station.store.work_queries import versions_of
 
-FOLDER_UNKNOWN = problem(
-    "folder_unknown",
-    "本机所在考位没有这个作品文件夹。",
-    "The seat of this PC has no such work folder.",
-)
 CONTENT_MISSING = problem(
     "content_missing",
     "内容 {sha256} 尚未全部送达，请先发送内容。",
@@ -81,18 +77,6 @@ class Origin:
     device_id: int
     boot_id: str
     sequence: int
-
-
-def attempt_at_seat(db: Session, attempt_id: int, seat_id: int | None) -> tuple[Attempt, Entry]:
-    """Find the attempt of a candidate who is placed at this seat; any other is as unknown as none."""
-    found = db.execute(
-        select(Attempt, Entry)
-        .join(Entry, Entry.id == Attempt.entry_id)
-        .where(Attempt.id == attempt_id, Entry.seat_id == seat_id)
-    ).one_or_none()
-    if seat_id is None or found is None:
-        raise Missing(FOLDER_UNKNOWN)
-    return found
 
 
 def open_folder(db: Session, attempt: Attempt, *, device_id: int | None, at: datetime) -> WorkFolder:
@@ -137,35 +121,47 @@ def note_complete(db: Session, attempt_id: int, sha256: str, *, at: datetime) ->
 
 
 def record_versions(
-    db: Session, attempt: Attempt, sent: Sequence[SentVersion], *, origin: Origin, at: datetime
+    db: Session,
+    attempt: Attempt,
+    sent: Sequence[SentVersion],
+    *,
+    origin: Origin,
+    moved_at: datetime | None = None,
+    at: datetime,
 ) -> list[tuple[str, int]]:
     """Add versions in the order in which they came; gives each path's version number.
 
     1. Every content must be there, else nothing is taken.
     2. The same message again, and the content that is the newest version already, add nothing.
     3. After the end a version is late or not by `rules.is_late`; late ones are kept and do not count by themselves.
+    4. `moved_at`: the candidate left this PC then. What it brings is marked so, and nothing that it lacks is removed;
+       what counts of it is told to the new PC.
     """
     lock_attempts(db, [attempt])
-    folder = open_folder(db, attempt, device_id=origin.device_id, at=at)
+    folder = open_folder(db, attempt, device_id=origin.device_id if moved_at is None else None, at=at)
     _check_complete(db, attempt.id, sent)
-    before = _newest(db, attempt.id, {path_key(one.path) for one in sent})
+    before = _versions(db, attempt.id, {path_key(one.path) for one in sent})
     again = _of_message(db, attempt.id, origin)
     accepted: list[tuple[str, int]] = []
-    late = 0
+    late = added = 0
     for one in sent:
-        known = again.get((one.path, one.sha256))
-        newest = before.get(path_key(one.path))
-        if known is None and newest is not None and newest.sha256 == one.sha256:
-            known = newest
-        if known is None and newest is None and one.sha256 is None:
-            accepted.append((one.path, 0))  # gone before the station ever had it
+        rows = before.setdefault(path_key(one.path), [])
+        known = again.get((one.path, one.sha256)) or _same(rows, one.sha256, is_moved=moved_at is not None)
+        if known is None and one.sha256 is None and (moved_at is not None or not rows):
+            accepted.append((one.path, rows[-1].version if rows else 0))  # gone before the station ever had it
             continue
         if known is None:
             is_late = rules.is_late(at, one.modified_at, _ended_at(attempt))
-            known = _add(db, folder, one, newest, origin=origin, is_late=is_late, at=at)
-            before[path_key(one.path)] = known
+            kept = one if moved_at is None else _as_moved(one, moved_at)
+            known = _add(db, folder, kept, rows, origin=origin, is_late=is_late, at=at)
+            rows.append(known)
             late += is_late
+            added += 1
+            if moved_at is not None and not is_late and rules.standing(rows) is known:
+                folder.refresh = known.number  # the new PC fetches it
         accepted.append((one.path, known.version))
+    if moved_at is not None and added:
+        _journal(db, attempt, "work_came_from_old_pc", at=at, count=added)
     if late:
         folder.late_count += late
         _journal(db, attempt, "work_came_late", at=at, count=late)
@@ -187,12 +183,13 @@ def take_back(db: Session, attempt: Attempt, *, path: str, version: int, at: dat
     ).one_or_none()
     if wanted is None or wanted.sha256 is None:
         raise Missing(VERSION_UNKNOWN)
-    newest = _newest(db, attempt.id, {wanted.path_key})[wanted.path_key]
-    if newest.sha256 == wanted.sha256:
-        return newest
+    rows = _versions(db, attempt.id, {wanted.path_key})[wanted.path_key]
+    stands = rules.standing(rows)
+    if stands is not None and stands.sha256 == wanted.sha256:
+        return stands
     folder = open_folder(db, attempt, device_id=None, at=at)
     sent = SentVersion(wanted.path, wanted.sha256, wanted.size, at, WorkCause.TAKEN_BACK)
-    added = _add(db, folder, sent, newest, origin=None, is_late=False, from_version=version, at=at)
+    added = _add(db, folder, sent, rows, origin=None, is_late=False, from_version=version, at=at)
     folder.refresh = added.number
     _journal(db, attempt, "work_taken_back", at=at, path=path, version=version)
     return added
@@ -205,8 +202,8 @@ def settle(db: Session, attempt: Attempt, files: Iterable[tuple[str, str]], *, a
     """
     lock_attempts(db, [attempt])
     folder = open_folder(db, attempt, device_id=None, at=at)
-    newest = {row.path: row.sha256 for row in newest_versions(db, attempt.id)}
-    missing = [path for path, sha256 in files if newest.get(path) != sha256]
+    newest = {path: _newest_here(rows) for path, rows in versions_of(db, attempt.id).items()}
+    missing = [path for path, sha256 in files if sha256 not in newest.get(path, ())]
     folder.told_at, folder.missing = at, json.dumps(missing[:50], ensure_ascii=False)
     if attempt.state in ENDED and not missing and folder.settled_at is None:
         folder.settled_at = at
@@ -298,7 +295,7 @@ def _add(
     db: Session,
     folder: WorkFolder,
     sent: SentVersion,
-    newest: WorkVersion | None,
+    before: Sequence[WorkVersion],
     *,
     origin: Origin | None,
     is_late: bool,
@@ -310,7 +307,7 @@ def _add(
         number=folder.version_count + 1,
         path=sent.path,
         path_key=path_key(sent.path),
-        version=newest.version + 1 if newest is not None else 1,
+        version=before[-1].version + 1 if before else 1,
         sha256=sent.sha256,
         size=sent.size,
         modified_at=sent.modified_at,
@@ -342,13 +339,36 @@ def _check_complete(db: Session, attempt_id: int, sent: Sequence[SentVersion]) -
         raise Refused(CONTENT_MISSING, sha256=sha256)
 
 
-def _newest(db: Session, attempt_id: int, keys: set[str]) -> dict[str, WorkVersion]:
+def _as_moved(sent: SentVersion, moved_at: datetime) -> SentVersion:
+    """Mark a version of a PC that was left: whoever touched it after the move was not the candidate."""
+    return replace(sent, cause=WorkCause.MOVED, modified_at=min(sent.modified_at, moved_at))
+
+
+def _same(rows: Sequence[WorkVersion], sha256: str | None, *, is_moved: bool) -> WorkVersion | None:
+    """Find the version that a message adds nothing to: the one that stands; of a PC that was left any."""
+    stands = rules.standing(rows)
+    if not is_moved:
+        return stands if stands is not None and stands.sha256 == sha256 else None
+    return next((row for row in reversed(rows) if sha256 is not None and row.sha256 == sha256), None)
+
+
+def _newest_here(rows: Sequence[WorkVersion]) -> set[str | None]:
+    """Give what may lie at the candidate's PC: what it sent last, or what stands."""
+    stands, own = rules.standing(rows), [row for row in rows if row.cause != WorkCause.MOVED]
+    return {row.sha256 for row in (stands, *own[-1:]) if row is not None}
+
+
+def _versions(db: Session, attempt_id: int, keys: set[str]) -> dict[str, list[WorkVersion]]:
+    """List the versions of some paths, oldest first."""
+    found: dict[str, list[WorkVersion]] = {}
     rows = db.scalars(
         select(WorkVersion)
         .where(WorkVersion.attempt_id == attempt_id, WorkVersion.path_key.in_(keys))
         .order_by(WorkVersion.number)
     )
-    return {row.path_key: row for row in rows}
+    for row in rows:
+        found.setdefault(row.path_key, []).append(row)
+    return found
 
 
 def _of_message(db: Session, attempt_id: int, origin: Origin) -> dict[tuple[str, str | None], WorkVersion]:

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from station.domain.paper import parse_paper
-from station.domain.work_folder import Held, ItemFolder, WorkAnswer, answers_of, item_folders
+from station.domain.work_folder import Held, ItemFolder, WorkAnswer, answers_of, item_folders, standing
 from station.store import models
 from station.store.answers import current_answers
 from station.store.models import Attempt, Upload, WorkVersion
@@ -58,11 +58,9 @@ def versions_of(db: Session, attempt_id: int) -> dict[str, list[WorkVersion]]:
 
 
 def counting(versions: list[WorkVersion]) -> WorkVersion | None:
-    """Give the newest version that counts: not late, or accepted by a person. None where the file was removed last."""
-    for row in reversed(versions):
-        if not row.is_late or row.accepted_by is not None:
-            return row if row.sha256 is not None else None
-    return None
+    """Give the version that stands of those that are not late, or accepted by a person. None: it was removed last."""
+    stands = standing(row for row in versions if not row.is_late or row.accepted_by is not None)
+    return stands if stands is not None and stands.sha256 is not None else None
 
 
 def held_files(db: Session, attempt_id: int) -> list[Held]:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from station.domain.work_folder import (
     CAUSES_OF_AGENT,
     LARGEST_FILE,
+    MOVED_STATE,
     ItemFolder,
     WorkCause,
     beside_name,
@@ -23,7 +24,7 @@ from station.domain.work_folder import (
     folder_name,
 )
 from station.errors import Invalid, Missing, Refused
-from station.services import work_folders
+from station.services import work_folders, work_places
 from station.services.work_folders import Origin, SentVersion
 from station.store.device_queries import KnownDevice
 from station.store.files import path_of
@@ -64,17 +65,20 @@ def _add_folder(app: Flask, edge: Edge) -> None:
     @app.get("/api/agent/folders/<int:attempt_id>")
     @agent_only(edge, writes=True)
     def give_folder(db: Session, device: KnownDevice, at: datetime, *, attempt_id: int) -> Response:
-        attempt, entry = work_folders.attempt_at_seat(db, attempt_id, device.seat_id)
+        attempt, entry, moved_at = _held_by(db, device, attempt_id)
         plan = work_plan(db, attempt.paper_id)
         if not plan.folders:
-            raise Missing(work_folders.FOLDER_UNKNOWN)
+            raise Missing(work_places.FOLDER_UNKNOWN)
+        document = _folder_document(db, edge, attempt, entry, plan)
+        if moved_at is not None:
+            return json_response(document | _left(document))
         work_folders.open_folder(db, attempt, device_id=device.id, at=at)
-        return json_response(_folder_document(db, edge, attempt, entry, plan))
+        return json_response(document)
 
     @app.get("/api/agent/folders/<int:attempt_id>/contents/<sha256>")
     @agent_only(edge)
     def give_content(db: Session, device: KnownDevice, at: datetime, *, attempt_id: int, sha256: str) -> Response:
-        attempt, _ = work_folders.attempt_at_seat(db, attempt_id, device.seat_id)
+        attempt, _ = work_places.attempt_at_seat(db, attempt_id, device.seat_id)
         _check_hash(sha256)
         materials = {one for one, _ in work_plan(db, attempt.paper_id).materials.values()}
         if sha256 in materials:
@@ -98,7 +102,7 @@ def _add_contents(app: Flask, edge: Edge, pieces: Pieces) -> None:
         size = number_field(json_body(), "size", highest=LARGEST_FILE)
         path = path_of(edge.uploads, _check_hash(sha256))
         with edge.store.reading() as db:
-            attempt, _ = work_folders.attempt_at_seat(db, attempt_id, device.seat_id)
+            attempt = _bringing(db, device, attempt_id, at)[0]
             known = work_folders.content_of(db, attempt.id, sha256)
         if known is not None and known.completed_at is not None and path.is_file():
             return json_response({"have": known.size})
@@ -122,7 +126,7 @@ def _add_contents(app: Flask, edge: Edge, pieces: Pieces) -> None:
         if not 0 <= offset <= LARGEST_FILE:
             raise Invalid(FIELD_WRONG, field="offset")
         with edge.store.reading() as db:
-            attempt, _ = work_folders.attempt_at_seat(db, attempt_id, device.seat_id)
+            attempt = _bringing(db, device, attempt_id, at)[0]
             content = work_folders.content_of(db, attempt.id, _check_hash(sha256))
             if content is None:
                 raise Refused(CONTENT_UNTOLD)
@@ -141,27 +145,47 @@ def _add_versions(app: Flask, edge: Edge) -> None:
     @app.post("/api/agent/folders/<int:attempt_id>/versions")
     @agent_only(edge, writes=True)
     def take_versions(db: Session, device: KnownDevice, at: datetime, *, attempt_id: int) -> Response:
-        attempt, _ = work_folders.attempt_at_seat(db, attempt_id, device.seat_id)
+        attempt, moved_at = _bringing(db, device, attempt_id, at)
         body = json_body()
         origin = Origin(device.id, text_field(body, "boot_id", longest=64), number_field(body, "sequence"))
         listed = body.get("versions")
         if not isinstance(listed, list) or len(listed) > MOST_VERSIONS:
             raise Invalid(FIELD_WRONG, field="versions")
         sent = [_sent_version(one) for one in listed]
-        accepted = work_folders.record_versions(db, attempt, sent, origin=origin, at=at)
+        accepted = work_folders.record_versions(db, attempt, sent, origin=origin, moved_at=moved_at, at=at)
         return json_response({"accepted": [{"path": path, "version": version} for path, version in accepted]})
 
     @app.post("/api/agent/folders/<int:attempt_id>/settled")
     @agent_only(edge, writes=True)
     def settle(db: Session, device: KnownDevice, at: datetime, *, attempt_id: int) -> Response:
         request.max_content_length = SETTLED_BYTES
-        attempt, _ = work_folders.attempt_at_seat(db, attempt_id, device.seat_id)
+        attempt, _, moved_at = _held_by(db, device, attempt_id)
         listed = json_body().get("files")
         if not isinstance(listed, list) or len(listed) > MOST_FILES:
             raise Invalid(FIELD_WRONG, field="files")
         files = [(check_path(_member(one, "path")), _check_hash(_member(one, "sha256"))) for one in listed]
-        missing = work_folders.settle(db, attempt, files, at=at)
+        if moved_at is not None:
+            missing = work_places.missing_of(db, attempt, files)
+        else:
+            missing = work_folders.settle(db, attempt, files, at=at)
         return json_response({"complete": not missing, "missing": missing})
+
+
+def _held_by(db: Session, device: KnownDevice, attempt_id: int) -> tuple[Attempt, Entry, datetime | None]:
+    return work_places.attempt_of_pc(db, attempt_id, device_id=device.id, seat_id=device.seat_id)
+
+
+def _bringing(db: Session, device: KnownDevice, attempt_id: int, at: datetime) -> tuple[Attempt, datetime | None]:
+    """Find whose folder a PC brings files of, and since when its candidate sits elsewhere."""
+    attempt, entry, moved_at = _held_by(db, device, attempt_id)
+    work_places.check_may_bring(db, entry, moved_at, at=at)
+    return attempt, moved_at
+
+
+def _left(document: dict[str, Any]) -> dict[str, Any]:
+    """Tell a PC that its candidate has left it: it brings what lies there and gets nothing."""
+    state = "emptied" if document["state"] == "emptied" else MOVED_STATE
+    return {"state": state, "items": [], "files": [], "taken_back": []}
 
 
 def _folder_document(db: Session, edge: Edge, attempt: Attempt, entry: Entry, plan: WorkPlan) -> dict[str, Any]:

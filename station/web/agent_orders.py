@@ -14,10 +14,11 @@ from sqlalchemy.orm import Session
 from station.domain.agent_orders import Decided, SeatedEntry, entry_here, orders_for
 from station.domain.requirements import digest_of
 from station.domain.sitting import SittingState
+from station.domain.work_folder import MOVED_STATE, MOVED_WITHIN
 from station.services import room_check, work_folders
 from station.services.room_check import Machine
 from station.store.device_queries import KnownDevice
-from station.store.models import Attempt, Entry, Sitting, WorkFolder
+from station.store.models import Attempt, Entry, SeatMove, Sitting, WorkFolder
 from station.store.orders_reading import Command, RoomNow, read_codes, read_commands, read_rooms
 from station.store.work_queries import work_plan
 
@@ -43,6 +44,7 @@ class Situation:
 def compose(db: Session, devices: Sequence[KnownDevice], at: datetime) -> Situation:
     """Read everything in a fixed number of queries and give each device its orders."""
     rooms, codes = read_rooms(db), read_codes(db, at)
+    left = _left(db, [device.seat_id for device in devices if device.seat_id is not None], at)
     folders = _folders(db, [device.seat_id for device in devices if device.seat_id is not None])
     digests = {room_id: _requirements(db, room_id) for room_id in {one.room_id for one in devices} if room_id}
     wants = cache(lambda paper_id: bool(work_plan(db, paper_id).folders))
@@ -56,7 +58,7 @@ def compose(db: Session, devices: Sequence[KnownDevice], at: datetime) -> Situat
             room.sittings,
             entries,
             Decided(device.screen_text, device.screen_since, device.freed_sitting_id),
-            work=_work(db, here, folders.get(device.seat_id or 0, ()), wants),
+            work=_work(db, here, folders.get(device.seat_id or 0, ()), wants, left=left.get(device.seat_id or 0)),
             unlock_codes=codes.get(device.id, ()),
             requirements=digests.get(device.room_id or 0, ""),
         )
@@ -87,10 +89,32 @@ def _folders(db: Session, seat_ids: Sequence[int]) -> dict[int, list[_Folder]]:
     return found
 
 
+def _left(db: Session, seat_ids: Sequence[int], at: datetime) -> dict[int, int]:
+    """Name the attempt that was moved away from each seat not long ago, where a PC held its folder."""
+    rows = db.execute(
+        select(SeatMove.old_seat_id, WorkFolder.attempt_id)
+        .join(Entry, Entry.id == SeatMove.entry_id)
+        .join(Attempt, Attempt.entry_id == Entry.id)
+        .join(WorkFolder, WorkFolder.attempt_id == Attempt.id)
+        .where(
+            SeatMove.old_seat_id.in_(seat_ids),
+            SeatMove.moved_at > at - MOVED_WITHIN,
+            Entry.seat_id != SeatMove.old_seat_id,
+        )
+        .order_by(SeatMove.id)
+    )
+    return {row.old_seat_id: row.attempt_id for row in rows}
+
+
 def _work(
-    db: Session, here: SeatedEntry | None, folders: Sequence[_Folder], wants: Callable[[int], bool]
+    db: Session,
+    here: SeatedEntry | None,
+    folders: Sequence[_Folder],
+    wants: Callable[[int], bool],
+    *,
+    left: int | None,
 ) -> dict[str, object] | None:
-    """Point to the folder of who sits here if their paper wants one, else to the last one made here.
+    """Point to the folder of who sits here if their paper wants one, else to one that was left, or the last made here.
 
     It stays pointed to when it may be emptied, so that a PC that was off learns of it.
     """
@@ -100,6 +124,8 @@ def _work(
             return _pointer(db, known)
         if here.paper_id is not None and wants(here.paper_id):
             return {"attempt_id": here.attempt_id, "state": here.attempt_state, "refresh": 0}
+    if left is not None:
+        return {"attempt_id": left, "state": MOVED_STATE, "refresh": 0}
     return _pointer(db, folders[0]) if folders else None
 
 

@@ -22,6 +22,7 @@ CAUSE_NAMES: dict[WorkCause, tuple[str, str]] = {
     WorkCause.REMOVED: ("已从文件夹删除", "removed from the folder"),
     WorkCause.HAND_IN: ("交卷时保存", "saved at hand-in"),
     WorkCause.COLLECT: ("收卷时保存", "saved at collection"),
+    WorkCause.MOVED: ("由原考试机补送", "brought by the PC that was left"),
     WorkCause.TAKEN_BACK: ("由第 {from_version} 版恢复", "version {from_version} taken back"),
 }
 

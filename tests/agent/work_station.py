@@ -330,9 +330,13 @@ class Pc:
         """Live until nothing waits; fails if that takes longer than so many seconds."""
         for _ in range(int(seconds * 2)):
             self.live(0.5)
-            if self.root.is_dir() and self.folder.waiting()[0] == 0 and not self.folder.is_busy:
+            if self.root.is_dir() and self.folder.waiting()[0] == 0 and not self.is_busy:
                 return
         raise AssertionError(f"still waiting: {self.folder.waiting()}, {self.folder.problems()}")
+
+    @property
+    def is_busy(self) -> bool:
+        return self.folder._coming is not None or bool(self.folder._ending)
 
     @property
     def root(self) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -20,6 +21,8 @@ from station.domain.work_folder import (
     folder_name,
     is_late,
     item_folders,
+    may_still_bring,
+    standing,
     wanted_name,
 )
 from station.errors import Invalid
@@ -197,3 +200,53 @@ def test_changing_any_field_of_a_version_breaks_the_chain():
     for field in WorkLink._fields:
         changed = second._replace(**{field: 99})
         assert first_broken_link([(first, CHAIN_START, hashes[0]), (changed, hashes[0], hashes[1])]) is not None
+
+
+@dataclass(frozen=True)
+class Brought:
+    """A version as far as it matters which stands: brought by a PC, made and received at minutes after noon."""
+
+    device_id: int | None
+    made: int
+    came: int
+    cause: str = "rested"
+
+    @property
+    def modified_at(self) -> datetime:
+        return NOON + timedelta(minutes=self.made)
+
+    @property
+    def received_at(self) -> datetime:
+        return NOON + timedelta(minutes=self.came)
+
+
+OLD, NEW, OLD_AGAIN = Brought(1, 0, 1), Brought(2, 20, 21), Brought(1, 5, 30, "moved")
+
+
+@pytest.mark.parametrize(
+    ("versions", "stands"),
+    [
+        ([], None),
+        ([OLD, NEW], NEW),
+        # Nothing came from the new PC: what the old one had not sent counts.
+        ([OLD, OLD_AGAIN], OLD_AGAIN),
+        ([OLD_AGAIN], OLD_AGAIN),
+        # What the candidate saved at the new PC is never put aside, whenever the old one comes.
+        ([OLD, NEW, OLD_AGAIN], NEW),
+        ([OLD, OLD_AGAIN, NEW], NEW),
+        ([OLD, NEW, OLD_AGAIN, Brought(2, 40, 41)], Brought(2, 40, 41)),
+        # A file copied at the new PC bears an old date: it came there after the old PC's was made all the same.
+        ([OLD, Brought(2, -60, 21), OLD_AGAIN], Brought(2, -60, 21)),
+        # An earlier version that was taken back on the page is the candidate's newest wish.
+        ([OLD, Brought(None, 22, 22, "taken_back"), OLD_AGAIN], Brought(None, 22, 22, "taken_back")),
+        # Two of the old PC stand in the order in which it sent them.
+        ([OLD, OLD_AGAIN, Brought(1, 4, 31, "moved")], Brought(1, 4, 31, "moved")),
+    ],
+)
+def test_r_day_7_what_a_pc_brings_that_the_candidate_has_left_never_outdoes_the_new_pc(versions, stands):
+    assert standing(versions) == stands
+
+
+def test_a_pc_that_was_left_may_bring_files_for_half_an_hour():
+    assert may_still_bring(NOON, NOON + timedelta(minutes=30))
+    assert not may_still_bring(NOON, NOON + timedelta(minutes=30, seconds=1))

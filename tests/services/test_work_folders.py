@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from station.domain.work_folder import LAST_STATE_WITHIN, WorkCause
 from station.errors import StationError
-from station.services import admission, answering, closing, due_work, late_saves, results, work_folders
+from station.services import admission, answering, closing, due_work, late_saves, results, work_folders, work_places
 from station.services.delivery import Delivery, deliver_next
 from station.services.work_folders import Origin, SentVersion
 from station.store.models import (
@@ -259,7 +259,7 @@ def test_the_pc_empties_its_folder_only_when_all_of_it_is_delivered_with_a_recei
     def may_be_emptied() -> bool:
         with room.store.reading() as db:
             attempt = db.get_one(Attempt, pc.attempt_id)
-            _, entry = work_folders.attempt_at_seat(db, attempt.id, room.seat_id("1"))
+            _, entry = work_places.attempt_at_seat(db, attempt.id, room.seat_id("1"))
             return work_folders.may_be_emptied(db, attempt, entry)
 
     def confirm() -> None:
@@ -288,8 +288,8 @@ def test_the_pc_empties_its_folder_only_when_all_of_it_is_delivered_with_a_recei
 
 
 def test_what_is_in_no_folder_is_unknown(room: BuiltRoom, pc: Pc):
-    assert refusal(room, lambda db: work_folders.attempt_at_seat(db, pc.attempt_id, None)) == "folder_unknown"
-    assert refusal(room, lambda db: work_folders.attempt_at_seat(db, 99, room.seat_id("1"))) == "folder_unknown"
+    assert refusal(room, lambda db: work_places.attempt_at_seat(db, pc.attempt_id, None)) == "folder_unknown"
+    assert refusal(room, lambda db: work_places.attempt_at_seat(db, 99, room.seat_id("1"))) == "folder_unknown"
     with room.store.reading() as db:
         assert results.files_of(db, room.practical) == []
         assert answering.check_chain(db, pc.attempt_id) is None

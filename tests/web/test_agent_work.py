@@ -141,6 +141,36 @@ def test_r_day_7_at_a_spare_pc_the_whole_work_lies_there_within_half_a_minute(
     wait_for(lambda: PATH in at_station(new_reader))
 
 
+def test_r_day_7_what_a_living_pc_had_not_sent_follows_to_the_new_one(
+    start: Start, candidate: Browser, room: SeatedRoom, reader: FolderPc
+) -> None:
+    old = start(1, candidate.attempt_id)
+    folder = opened(old)
+    (folder / PATH).write_bytes(b"saved")
+    wait_for(lambda: at_station(reader) == {PATH: sha256(b"saved")})
+    (folder / PATH).write_bytes(b"changed right before the move")
+    with room.store.transaction() as db:
+        entry, spare = db.get_one(Entry, room.entries["theory"][0]), db.get_one(Seat, room.seat_id(4))
+        invigilation.move_to_spare(db, entry, spare, reason="显示器坏了", by=room.staff_id, at=room.clock.now())
+    began = time.monotonic()
+    work = start(4, candidate.attempt_id)
+    moved = opened(work)
+    orders = FolderPc(room, 4, candidate.attempt_id, name="orders")
+
+    def follow() -> bool:
+        """Both PCs do what their orders say."""
+        for who, its in ((work, orders), (old, reader)):
+            who.follow(its.get(f"{room.url}/api/agent/orders", timeout=60).json()["work"])
+        return (moved / PATH).is_file() and (moved / PATH).read_bytes() == b"changed right before the move"
+
+    wait_for(follow)
+    assert time.monotonic() - began < 30
+    wait_for(lambda: not folder.exists())
+    assert old.problems() == []
+    (moved / PATH).write_bytes(b"went on")
+    wait_for(lambda: at_station(orders) == {PATH: sha256(b"went on")})
+
+
 # A server that is stopped drops the half of a piece it has taken in; its buffer is closed by the garbage collector.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_station_that_is_restarted_in_the_middle_of_a_file_has_it_in_the_end(
