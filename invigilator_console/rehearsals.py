@@ -123,7 +123,7 @@ def rehearsal_document(db: Session, rehearsal: Rehearsal, state: RehearsalState)
             {
                 "code": one.code,
                 "name": say(one.zh, one.en),
-                "value": figures.get(one.code),
+                "value": _shown(figures.get(one.code), one.unit),
                 "unit": one.unit,
                 "wanted": one.wanted,
                 "holds": one.holds(figures.get(one.code)),
@@ -153,3 +153,10 @@ def _way() -> Way:
         return Way(text_field(staff_body(), "way", longest=16))
     except ValueError:
         raise Invalid(FIELD_WRONG, field="way") from None
+
+
+def _shown(value: float | None, unit: str) -> float | int | None:
+    """Cut a figure to what says something: whole milliseconds, megabytes and counts, else one place."""
+    if value is None:
+        return None
+    return round(value) if unit in {"ms", "", "MB"} else round(value, 1)

@@ -17,7 +17,6 @@ R_IDS = [
 NOT_YET: dict[str, str] = {
     "R-ROOM-4": "identity devices are an issue of their own",
     "R-ROOM-5": "a calendar of the centre; nothing of the station depends on it",
-    "R-ROOM-6": "practice tests on earlier days are an issue of their own",
     "R-ROOM-8": "moves between rooms are an issue of their own; a candidate at a wrong station is told so",
     "R-FORM-1": "forms and reprints are an issue of their own",
     "R-DAY-17": "the inspector's visits are recorded with the forms",

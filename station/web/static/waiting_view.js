@@ -66,6 +66,7 @@ export function waitingView(shell, state) {
     if (sitting.state === "running") setText(countdown, say("现在可以进入", "You may enter now"));
     else if (sitting.state === "suspended") setText(countdown, say("考试暂停中，请等候", "Suspended: please wait"));
     else if (left > 0) setText(countdown, `${say("距开考", "Starts in")} ${duration(left)}`);
+    else if (current.is_trial) setText(countdown, say("各机都登录后自动开考", "It starts by itself once everyone is in"));
     else setText(countdown, say("请等候监考员宣布开考", "Waiting for the invigilator to start"));
   }
 
