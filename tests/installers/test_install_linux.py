@@ -25,10 +25,11 @@ for name in ("psutil", "cryptography", "cffi", "pycparser"):
             if ".." not in file.parts and "__pycache__" not in file.parts:
                 wheel.write(str(held.locate_file(file)), str(file))
 """
-# What a PC has and the set-up writes to stands on file systems of its own, which go with the process.
+# What a PC has and the set-up writes to stands on file systems of its own, which go with the process; /run too, so that
+# the service manager of the machine that runs the tests is nowhere to be found.
 PC = """
 set -eu
-for place in /opt /usr/local/bin /var/lib /etc/systemd/system; do mount -t tmpfs none $place; done
+for place in /run /opt /usr/local/bin /var/lib /etc/systemd/system; do mount -t tmpfs none $place; done
 ip link set lo up
 export PYTHON={python}
 cd {folder}
@@ -160,6 +161,29 @@ def test_an_update_takes_the_place_of_the_old_program_and_a_broken_one_does_not(
     assert first != second == kept
     assert lines[4].strip() == "1"
     assert lines[7]
+
+
+def test_the_agent_updates_itself_from_the_archive_that_the_station_serves(pc, archive, tmp_path):
+    lines, told = pc(f"""
+        status sh install.sh --silent
+        first=$(readlink /opt/exam-agent/current)
+        mkdir {tmp_path}/fetched; export TMPDIR={tmp_path}/fetched
+        exec 2>>{tmp_path}/log
+        /opt/exam-agent/current/bin/python -c "
+from pathlib import Path
+from client_agent.linux.machine import LinuxMachine
+LinuxMachine().install(Path('{archive}'))"
+        for turn in $(seq 200); do
+            ls {tmp_path}/fetched/exam-agent-update-* >/dev/null 2>&1 || break
+            sleep 0.5
+        done
+        [ "$(readlink /opt/exam-agent/current)" != "$first" ]; echo $?
+        ls {tmp_path}/fetched | grep -c exam-agent-update- || true
+        exam-agent --version
+    """)
+    assert lines[0] == "0"
+    assert lines[-4:-2] == ["0", "0"], told
+    assert lines[-2], told
 
 
 def test_a_removal_leaves_nothing_behind(pc):

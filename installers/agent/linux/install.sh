@@ -119,4 +119,8 @@ for program in nft setxkbmap xkbcomp; do
     command -v "$program" >/dev/null || say "缺少 $program：锁定前须安装。$program is missing: install it before tests."
 done
 say "考试机程序 $VERSION 已安装。Exam agent $VERSION is installed."
+# The agent unpacks an update into a folder of its own and is not there any more to remove it.
+case $HERE in
+*/exam-agent-update-*/exam-agent-*) rm -rf "$(dirname "$HERE")" ;;
+esac
 exit "$STATUS"
