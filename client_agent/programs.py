@@ -68,6 +68,7 @@ class Programs:
         self._machine, self._start, self._shows_within_s = machine, start, shows_within_s
         self._started: list[psutil.Process] = []
         self._names: dict[str, float] = {}
+        self._users: set[str] = set()
         self._over_since: float | None = None
 
     def open(self, arguments: Mapping[str, Any], orders: Orders | None, work: WorkFiles | None) -> str:
@@ -118,24 +119,26 @@ class Programs:
         self._started.append(process)
         # The last opened stands last: it is brought forward after the others.
         self._names[program] = self._names.pop(program, process.create_time())
+        self._wait_for_window(program, process)
+        self._users |= {_user(one) for one in self._processes(program)}
+
+    def _wait_for_window(self, program: str, process: psutil.Process) -> None:
         give_up = clock.monotonic() + self._shows_within_s
-        while not self._show(program):
-            if not _lives(process) and not self._pids(program):
+        while not self._show(program) and clock.monotonic() < give_up:
+            if not _lives(process) and not self._processes(program):
                 raise AgentError(PROGRAM_NOT_STARTED, program=program, reason="ended")
-            if clock.monotonic() >= give_up:
-                return
             time.sleep(LOOK_S)
 
     def _show(self, program: str) -> bool:
         desktop = self._machine.desktop()
-        shown = [desktop.bring_forward(pid) for pid in self._pids(program)]
+        shown = [desktop.bring_forward(process.pid) for process in self._processes(program)]
         return any(shown)
 
-    def _pids(self, program: str) -> list[int]:
-        """Number the processes that are this program: by their file's name, whoever started them, and what is of us."""
+    def _processes(self, program: str) -> list[psutil.Process]:
+        """List what is this program: by its file's name, whoever started it, and what was started for it."""
         ours = {process.pid for process in self._families()}
-        found = [one.pid for one in psutil.process_iter() if one.pid in ours or _is_called(one, program)]
-        return [pid for pid in found if pid != os.getpid()]
+        found = [one for one in psutil.process_iter() if one.pid in ours or _is_called(one, program)]
+        return [one for one in found if one.pid != os.getpid()]
 
     def _families(self) -> list[psutil.Process]:
         self._started = [process for process in self._started if _lives(process)]
@@ -147,19 +150,23 @@ class Programs:
         return family
 
     def _end(self) -> None:
-        """End what was started, and what took over from it (a program that runs once only hands its file on)."""
-        persons = {_user(process) for process in self._started} - {""}
+        """End what was started, and what took over from it (a program that runs once only hands its file on).
+
+        Of the latter only what belongs to who opened it: the service may run under the name of a program (python).
+        """
+        me = psutil.Process()
+        users = (self._users - {_user(me)}) or self._users
         first = min(self._names.values())
-        mine = {os.getpid(), *(one.pid for one in psutil.Process().parents())}
+        mine = {me.pid, *(one.pid for one in me.parents())}
         for process in self._families():
             end_with_children(process.pid)
         for process in psutil.process_iter():
             is_called = any(_is_called(process, program) for program in self._names)
             with contextlib.suppress(psutil.Error):
                 is_newer = is_called and process.pid not in mine and process.create_time() >= first - 1
-                if is_newer and (not persons or _user(process) in persons):
+                if is_newer and _user(process) in users:
                     end_with_children(process.pid)
-        self._started, self._names, self._over_since = [], {}, None
+        self._started, self._names, self._users, self._over_since = [], {}, set(), None
 
 
 def _allowed(arguments: Mapping[str, Any], orders: Orders | None, work: WorkFiles | None) -> Sequence[str]:
@@ -193,6 +200,7 @@ def _lives(process: psutil.Process) -> bool:
 
 
 def _user(process: psutil.Process) -> str:
+    """Name whose process it is; empty where that is not told."""
     try:
         return str(process.username())
     except (psutil.Error, KeyError):

@@ -68,14 +68,19 @@ def ask_to_open(
         )
     ).all()
     for one in waiting:
-        if one.arguments == arguments and at - one.given_at < WISH_LASTS:
+        if one.arguments == arguments and not is_past(one.kind, one.given_at, at):
             return one
-        if at - one.given_at >= WISH_LASTS:
+        if is_past(one.kind, one.given_at, at):
             one.done_at, one.text = at, NOT_ANSWERED
     command = DeviceCommand(device_id=device.id, kind=OPEN_PROGRAM, arguments=arguments, given_at=at)
     db.add(command)
     db.flush()
     return command
+
+
+def is_past(kind: str, given_at: datetime, at: datetime) -> bool:
+    """Say whether a command is a wish that its PC did not hear in time."""
+    return kind == OPEN_PROGRAM and at - given_at >= WISH_LASTS
 
 
 def wish_of(db: Session, attempt: Attempt, command_id: int) -> DeviceCommand:

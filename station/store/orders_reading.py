@@ -56,6 +56,7 @@ class Command:
     id: int
     kind: str
     arguments: Mapping[str, object]
+    given_at: datetime
 
 
 def read_stamp(db: Session) -> tuple[int, int, int, int]:
@@ -98,7 +99,7 @@ def read_commands(db: Session) -> dict[int, list[Command]]:
     rows = db.scalars(select(DeviceCommand).where(DeviceCommand.done_at.is_(None)).order_by(DeviceCommand.id))
     found: dict[int, list[Command]] = {}
     for row in rows:
-        found.setdefault(row.device_id, []).append(Command(row.id, row.kind, json.loads(row.arguments)))
+        found.setdefault(row.device_id, []).append(Command(row.id, row.kind, json.loads(row.arguments), row.given_at))
     return found
 
 

@@ -13,7 +13,7 @@ from flask import Flask, Response, render_template, request
 from sqlalchemy.orm import Session
 
 from station.errors import Forbidden, Invalid, Missing, StationError, Unauthenticated, problem
-from station.services import admission, agent_commands, agent_page, answering
+from station.services import admission, agent_commands, agent_page, answering, work_programs
 from station.store.candidate_queries import entry_on_page, held_entries
 from station.store.device_queries import KnownDevice, device_by_id
 from station.store.files import keep_file
@@ -103,7 +103,7 @@ def _add_beat(app: Flask, edge: Edge) -> None:
                 "commands": [
                     {"id": one.id, "kind": one.kind, "arguments": one.arguments}
                     for one in edge.roll.commands(device.id)
-                    if one.id not in done
+                    if one.id not in done and not work_programs.is_past(one.kind, one.given_at, at)
                 ],
             }
         )
