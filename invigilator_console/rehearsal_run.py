@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from station.domain.rehearsal import Server
 from station.errors import StationError
@@ -133,6 +135,11 @@ def task_of(edge: Edge, tickets: Sequence[SeatTicket], *, minutes: int) -> dict[
 def seat_path(edge: Edge, seat_id: int) -> str:
     """Give the path of a seat's link."""
     return f"/seat/{seat_id}/{admission.seat_link_code(edge.secret, seat_id)}"
+
+
+def remove_once_wiped(db: Session, edge: Edge, files: Sequence[str]) -> None:
+    """Remove files once the act that wiped their rows is on disk; where it fails they stay."""
+    event.listen(db, "after_commit", lambda _: remove_files(edge, files), once=True)
 
 
 def remove_files(edge: Edge, files: Sequence[str]) -> None:

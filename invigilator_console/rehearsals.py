@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from invigilator_console.guards import staff_body, staff_only
 from invigilator_console.pages import page_frame
-from invigilator_console.rehearsal_run import RehearsalRun, remove_files, seat_path, task_of
+from invigilator_console.rehearsal_run import RehearsalRun, remove_once_wiped, seat_path, task_of
 from invigilator_console.room import heard_devices
 from invigilator_console.seat_state import moment
 from station.domain.practice import FILE_ITEM, FILE_PART
@@ -98,7 +98,7 @@ def _register_acts(routes: Blueprint, edge: Edge) -> None:
     @staff_only(edge, "rehearse", writes=True)
     def stop(db: Session, person: Staff, at: datetime, rehearsal_id: int) -> Response:
         files = rehearsing.break_off(db, rehearsal_id, by=person.id, at=at)
-        remove_files(edge, files)
+        remove_once_wiped(db, edge, files)
         return json_response({"done": True})
 
 

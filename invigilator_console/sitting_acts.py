@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 
 from invigilator_console.choosing import chosen_entries
 from invigilator_console.guards import staff_body, staff_only
+from invigilator_console.rehearsal_run import remove_once_wiped
 from invigilator_console.seat_state import moment
-from station.services import disk_space, invigilation, room_record, trial
+from station.services import disk_space, invigilation, rehearsing, room_record, trial
 from station.store.models import Message, Staff
 from station.web.edge import Edge
 from station.web.guards import json_response, number_field, text_field
@@ -29,7 +30,9 @@ def _register_course(routes: Blueprint, edge: Edge) -> None:
     def open_admission(db: Session, person: Staff, at: datetime, sitting_id: int) -> Response:
         sitting = invigilation.sitting_of(db, sitting_id)
         trial.end_in_room(db, sitting.room_id, by=person.id, at=at)  # nobody need remember it at 7 a.m.
+        files = rehearsing.break_off_all(db, by=person.id, at=at)
         invigilation.open_admission(db, sitting_id, by=person.id, at=at)
+        remove_once_wiped(db, edge, files)
         return json_response({"done": True})
 
     @routes.post("/api/sittings/<int:sitting_id>/start")

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from invigilator_console.guards import staff_body, staff_only
 from invigilator_console.pages import page_frame
-from invigilator_console.rehearsal_run import remove_files
+from invigilator_console.rehearsal_run import remove_once_wiped
 from invigilator_console.seat_state import moment
 from station.domain.sitting import STATE_NAMES, SittingKind, SittingState
 from station.services import practice, room_check, trial
@@ -102,5 +102,5 @@ def _register_acts(routes: Blueprint, edge: Edge) -> None:
     @routes.post("/api/trials/<int:sitting_id>/wipe")
     @staff_only(edge, "rehearse", writes=True)
     def wipe(db: Session, person: Staff, at: datetime, sitting_id: int) -> Response:
-        remove_files(edge, trial.wipe(db, sitting_id, by=person.id, at=at))
+        remove_once_wiped(db, edge, trial.wipe(db, sitting_id, by=person.id, at=at))
         return json_response({"done": True})

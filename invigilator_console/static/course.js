@@ -17,7 +17,7 @@ export function renderCourse(board) {
   setText(pill, sitting.state_name);
   setClass(pill, `pill ${sitting.state}`);
   setText(document.getElementById("times"), timesText(sitting));
-  const allowed = actsFor(sitting.state);
+  const allowed = actsFor(sitting);
   for (const button of document.getElementById("course-acts").children) {
     button.hidden = !allowed.includes(button.dataset.act);
   }
@@ -50,15 +50,17 @@ export function courseActs(board) {
   }
 }
 
-function actsFor(state) {
-  return {
+function actsFor(sitting) {
+  const acts = {
     planned: ["open_admission", "postpone"],
     admitting: ["start", "postpone", "incident"],
     running: ["suspend", "incident", "times", "close"],
     suspended: ["resume", "incident", "times"],
     closed: ["times", "packages"],
     delivered: ["times", "packages"],
-  }[state] || [];
+  }[sitting.state] || [];
+  // A trial is ended on the page of trials: it has no closing, no packages and no times to report.
+  return sitting.kind === "real" ? acts : acts.filter((act) => !["close", "times", "packages", "postpone"].includes(act));
 }
 
 function timesText(sitting) {

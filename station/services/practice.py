@@ -179,7 +179,9 @@ def end_attempts(db: Session, sitting_id: int, *, by: int | None, at: datetime) 
 
 
 def close(db: Session, sitting: Sitting, *, at: datetime) -> None:
-    """Close a trial or rehearsal: nobody enters or answers any more, and nothing follows."""
+    """Close a trial or rehearsal: nobody enters or answers any more, and nothing follows. A real sitting never."""
+    if sitting.kind == SittingKind.REAL:
+        return
     changed = update(Sitting).where(Sitting.id == sitting.id, Sitting.kind != SittingKind.REAL)
     db.execute(changed.values(state=SittingState.CLOSED, closed_at=at))
     people = select(Entry.candidate_id).where(Entry.sitting_id == sitting.id)

@@ -206,6 +206,18 @@ def break_off(db: Session, rehearsal_id: int, *, by: int, at: datetime) -> list[
     return _end(db, rehearsal, RehearsalState.BROKEN, None, by=by, at=at)
 
 
+def break_off_all(db: Session, *, by: int, at: datetime) -> list[str]:
+    """Stop every rehearsal: a real sitting opens."""
+    running = db.scalars(select(Rehearsal.id).where(Rehearsal.state == RehearsalState.RUNNING)).all()
+    return [file for one in running for file in break_off(db, one, by=by, at=at)]
+
+
+def is_any_overdue(db: Session, *, at: datetime) -> bool:
+    """Say cheaply whether a stop of the station has left a rehearsal unfinished."""
+    overdue = select(Rehearsal.id).where(Rehearsal.state == RehearsalState.RUNNING, Rehearsal.ends_by < at)
+    return db.scalars(overdue.limit(1)).first() is not None
+
+
 def end_overdue(db: Session, *, at: datetime) -> list[str]:
     """Break off what a stop of the station left unfinished."""
     overdue = select(Rehearsal).where(Rehearsal.state == RehearsalState.RUNNING, Rehearsal.ends_by < at)

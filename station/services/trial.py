@@ -37,6 +37,8 @@ NOT_A_PRACTICE_PAPER = problem(
 )
 NO_SEATS = problem("no_seats", "本考场没有考位。", "The room has no seats.")
 MINUTES_MOST = 180
+# A trial that nobody started and nobody ended keeps its PCs locked no longer.
+OPEN_AT_MOST = timedelta(hours=4)
 
 
 @dataclass(frozen=True)
@@ -138,16 +140,18 @@ def go_on(db: Session, *, at: datetime) -> bool:
     Everyone: each seat whose test page is open has logged in and confirmed, and that is at least one.
     """
     rows = db.execute(
-        select(Sitting.id, Sitting.state, Sitting.started_at, Subject.duration_min)
+        select(Sitting.id, Sitting.state, Sitting.planned_start_at, Sitting.started_at, Subject.duration_min)
         .join(Subject, Subject.id == Sitting.subject_id)
         .where(Sitting.kind == SittingKind.TRIAL, Sitting.state.in_((SittingState.ADMITTING, SittingState.RUNNING)))
     ).all()
     did = False
-    for sitting_id, state, started_at, minutes in rows:
+    for sitting_id, state, opened_at, started_at, minutes in rows:
         if state == SittingState.ADMITTING and _is_everyone_in(db, sitting_id):
             start(db, sitting_id, by=None, at=at)
             did = True
-        elif started_at is not None and at > started_at + timedelta(minutes=minutes, seconds=30):
+        elif at > (
+            opened_at + OPEN_AT_MOST if started_at is None else started_at + timedelta(minutes=minutes, seconds=30)
+        ):
             end(db, sitting_id, by=None, at=at)
             did = True
     return did

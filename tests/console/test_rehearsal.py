@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 
 from invigilator_console.rehearsal_run import RehearsalRun, task_of
 from station.domain.rehearsal import RehearsalState, Server, Way
-from station.domain.sitting import SittingState
+from station.domain.sitting import SittingKind, SittingState
 from station.services import intake, invigilation, rehearsing, trial
 from station.store.models import (
     Attempt,
@@ -136,6 +136,7 @@ def test_a_rehearsal_whose_players_told_nothing_is_broken_off(room, technician):
     room.clock.pass_time(minutes=5)
     listed = technician.get(f"/api/rooms/{room.room_id}/rehearsals").json()["rehearsals"]
     assert listed[0]["state"] == "broken"
+    TrialRound(room.edge)()
     again = begin(room, players=2)
     with room.store.reading() as db:
         assert db.get_one(Rehearsal, begun.rehearsal_id).state == RehearsalState.BROKEN
@@ -199,11 +200,15 @@ def test_r_room_6_a_trial_starts_by_itself_when_everyone_is_in(room, technician,
         assert one.act("/api/saves", **body).ok
         board = technician.board(sitting_id)
         assert (board["sitting"]["kind"], board["alarms"][0]["code"]) == ("trial", "trial")
+        query = {"attempt_id": one.attempt_id, "item_id": "f1", "part": "file", "name": "练习.txt"}
+        assert one.post("/api/files", params=query, data="练习".encode()).ok
         assert one.act("/api/hand_in", attempt_id=one.attempt_id).ok, "at any time, without anybody's consent"
         assert technician.act(f"/api/trials/{sitting_id}/end").ok
         assert one.get("/api/me").status_code == 401, "the PC is back at the log-in"
     counts = technician.get(f"/api/rooms/{room.room_id}/trials").json()["trials"][0]["counts"]
     assert counts == {"seats": 5, "came": 1, "saved": 1, "missing": 4}
+    assert technician.act(f"/api/trials/{sitting_id}/wipe").ok
+    assert not [path for path in room.edge.uploads.rglob("*") if path.is_file()], "its files are gone with it"
     assert (trial_point(technician, room)["state"], "1 台有作答保存" in trial_point(technician, room)["text"]) == (
         "open",
         True,
@@ -224,6 +229,14 @@ def test_a_trial_is_wiped_in_one_act_and_only_once_it_has_ended(room, technician
     assert count(room, Entry) == 17, "entries are what the journal speaks of"
 
 
+def test_a_trial_that_nobody_ends_frees_its_pcs_after_some_hours(room, technician):
+    sitting_id = opened(room, technician)
+    room.clock.pass_time(hours=4, minutes=1)
+    TrialRound(room.edge)()
+    with room.store.reading() as db:
+        assert db.get_one(Sitting, sitting_id).state == SittingState.CLOSED
+
+
 def test_a_trial_is_refused_by_name_where_it_cannot_be_held(room, technician):
     path = f"/api/rooms/{room.room_id}/trials"
     assert refusal(technician.act(path, minutes=4)) == (400, "trial_length")
@@ -238,15 +251,22 @@ def test_a_trial_is_refused_by_name_where_it_cannot_be_held(room, technician):
     assert refusal(technician.act(path, minutes=20)) == (409, "practice_under_way")
 
 
-def test_the_trial_ends_where_the_real_sitting_opens(room, technician):
+def test_trial_and_rehearsal_end_where_the_real_sitting_opens(room, technician):
     sitting_id = opened(room, technician)
     assert technician.get(f"/trials/{sitting_id}/tickets").ok
+    assert technician.act(f"/api/trials/{sitting_id}/end").ok
+    started = begin(room, players=1)
+    room.clock.pass_time(seconds=1)
+    assert technician.act(f"/api/rooms/{room.room_id}/trials", minutes=20).ok
     with served_staff_app(room) as url, Console(url) as invigilator:
         assert invigilator.log_in("invigilator").ok
         assert invigilator.act(f"/api/sittings/{room.theory}/open_admission").ok
     with room.store.reading() as db:
         assert db.get_one(Sitting, sitting_id).state == SittingState.CLOSED
         assert db.get_one(Sitting, room.theory).state == SittingState.ADMITTING
+        assert db.get_one(Rehearsal, started.rehearsal_id).state == RehearsalState.BROKEN
+        held = [one.state for one in db.query(Sitting).where(Sitting.kind != SittingKind.REAL)]
+        assert set(held) == {SittingState.CLOSED}
 
 
 def test_a_practice_paper_of_the_centre_is_given_to_no_real_sitting(room, technician):

@@ -31,6 +31,8 @@ from tests.laws.sources import text_of
 PROTOCOL = Path("client_agent/PROTOCOL.md")
 # Examples whose replay needs files of a work folder: tests/web/test_agent_folders.py sends the same messages.
 NEED_FILES = {"versions.ask"}
+# Examples that are replayed where a rehearsal runs: tests/web/test_agent_rehearsal.py.
+NEED_REHEARSAL = {"rehearse.ask", "rehearsal.ask"}
 LOCKDOWN = {"programs_allowed": ["notepad.exe"], "programs_forbidden": ["qq.exe"], "pictures": True}
 
 

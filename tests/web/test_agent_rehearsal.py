@@ -81,7 +81,7 @@ def test_the_examples_of_the_protocol_are_what_the_two_sides_say(room):
         found: dict[str, object] = json.loads(text.split(f"<!-- example: {name} -->")[1].split("```")[1][4:])
         return found
 
-    assert check_arguments(example("rehearse.arguments")) == 3
+    assert check_arguments(example("rehearse.ask")) == 3
     with served_candidate_app(room) as address, AgentPc(room, address) as pc:
         pc.register("3")
         started = begun(room, pc.device_id)
@@ -89,7 +89,7 @@ def test_the_examples_of_the_protocol_are_what_the_two_sides_say(room):
         assert said.json() == {"kept": True}
         room.edge.roll.look_again()
         (command,) = pc.beat()["commands"]
-        assert command["arguments"].keys() == example("rehearse.arguments").keys()
+        assert command["arguments"].keys() == example("rehearse.ask").keys()
 
 
 def test_the_console_tells_the_pcs_that_are_heard_and_able(room):
