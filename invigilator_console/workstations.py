@@ -38,7 +38,8 @@ def _register_reading(routes: Blueprint, edge: Edge) -> None:
     @routes.get("/workstations")
     @staff_only(edge, "see_board")
     def page(db: Session, person: Staff, at: datetime) -> str:
-        return render_template("workstations.html", **page_frame(edge))
+        fingerprint = edge.identity.fingerprint if edge.identity is not None else ""
+        return render_template("workstations.html", fingerprint=fingerprint, **page_frame(edge))
 
     @routes.get("/api/workstations")
     @staff_only(edge, "see_board")
