@@ -73,7 +73,7 @@ def test_the_page_shows_every_seat_with_its_pc_and_those_that_wait(console, room
 
 def test_the_page_names_the_station_as_its_agents_know_it(console, room):
     assert room.edge.identity is not None
-    assert room.edge.identity.fingerprint in console().get("/workstations").text
+    assert room.edge.identity.fingerprint in console("technician").get("/workstations").text
 
 
 def test_registration_is_opened_and_closed_by_the_technician_only(console, room):
