@@ -37,7 +37,7 @@ class LinuxDesktop:
         told, tell = os.pipe()
 
         def watch() -> None:
-            with screen:
+            try:
                 # What came before the first wait lies read in Xlib's queue and would not wake select.
                 while True:
                     for pressed in screen.pressed():
@@ -46,6 +46,8 @@ class LinuxDesktop:
                     ready, _, _ = select.select([screen.connection_number(), told], [], [])
                     if told in ready:
                         break
+            finally:
+                screen.close()
             os.close(told)
 
         thread = threading.Thread(target=watch, name="hot keys", daemon=True)

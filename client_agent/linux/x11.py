@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
+import threading
 from ctypes import POINTER, byref, c_char_p, c_int, c_long, c_ubyte, c_uint, c_ulong, c_void_p
 from typing import Any
 
@@ -29,6 +30,10 @@ MODIFIERS = {"shift": 1, "ctrl": 4, "alt": 8}
 # Caps Lock and Num Lock must make no difference to a hot key.
 LOCKS = (0, 2, 16, 18)
 
+_first_call = threading.Lock()
+# The libraries of X extensions keep one list of connections for the whole process and look into it without a lock,
+# while a connection that another thread closes is freed from it.
+_turn = threading.RLock()
 _ERROR_HANDLER = ctypes.CFUNCTYPE(c_int, c_void_p, c_void_p)
 # Kept for as long as the process lives: Xlib holds the bare address. An error of one call is read from its result.
 _pass_over_errors = _ERROR_HANDLER(lambda _display, _error: 0)
@@ -109,7 +114,10 @@ class Monitor(ctypes.Structure):
 
 
 class Screen:
-    """One connection to the X server; use it from one thread. Ends with `close` or the `with` block."""
+    """One connection to the X server; use it from one thread. Ends with `close` or the `with` block.
+
+    One thread at a time is in a `with` block, so keep it short: what asks Xrandr, Xss or Xext belongs into one.
+    """
 
     def __init__(self, name: str = "") -> None:
         """Connect to a named X server; without a name to that of `DISPLAY`."""
@@ -122,15 +130,20 @@ class Screen:
         self.root = self.x.XDefaultRootWindow(self.display)
 
     def __enter__(self) -> Screen:
+        _turn.acquire()
         return self
 
     def __exit__(self, *_failure: object) -> None:
-        self.close()
+        try:
+            self.close()
+        finally:
+            _turn.release()
 
     def close(self) -> None:
-        if self.display:
-            self.x.XCloseDisplay(self.display)
-            self.display = None
+        with _turn:
+            if self.display:
+                self.x.XCloseDisplay(self.display)
+                self.display = None
 
     def picture(self) -> tuple[int, int, bytes, int]:
         """Give width, height, pixels (blue, green, red, unused) and the bytes of a line."""
@@ -241,7 +254,8 @@ class Waking:
         self._screen = Screen()
         saver = open_library("Xss", "libXss.so.1")
         saver.XScreenSaverSuspend.argtypes = [c_void_p, c_int]
-        saver.XScreenSaverSuspend(self._screen.display, 1)
+        with _turn:
+            saver.XScreenSaverSuspend(self._screen.display, 1)
         self._screen.x.XSync(self._screen.display, 0)
 
     def close(self) -> None:
@@ -250,9 +264,21 @@ class Waking:
 
 def open_library(name: str, file: str) -> Any:
     try:
+        if name == "X11":
+            _let_threads_in(ctypes.CDLL(file))
         return ctypes.CDLL(file)
     except OSError:
         raise AgentError(NO_SCREEN, reason=f"lib{name}") from None
+
+
+def _let_threads_in(x: Any) -> None:
+    """Have Xlib guard what all connections share: the lock, the checks and the hot keys each have one of their own.
+
+    It must be the first call of all; a second does nothing.
+    """
+    with _first_call:
+        if not x.XInitThreads():
+            raise AgentError(NO_SCREEN, reason="XInitThreads")
 
 
 def _describe(x: Any) -> None:
