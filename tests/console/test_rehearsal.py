@@ -113,6 +113,7 @@ def test_a_rehearsal_leaves_nothing_but_its_result_and_the_journal(room, candida
     assert not [path for path in room.edge.uploads.rglob("*") if path.is_file()]
     assert events(room)[-1] in {"rehearsal_passed", "rehearsal_failed"}
     assert "rehearsal_begun" in events(room)
+    assert "seat_opened" not in events(room), "the real boards are not told of seats that are nowhere"
     before = count(room, Candidate)
     room.clock.pass_time(minutes=1)
     assert play(room).id == 2
