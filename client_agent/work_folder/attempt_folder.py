@@ -96,7 +96,8 @@ class AttemptFolder:
     @property
     def is_taken(self) -> bool:
         """Say whether the last state was taken, or this PC has nothing to take it from."""
-        return self._kept is None or self.last_state is not None or bool(self._kept.settled)
+        is_last = self.last_state is not None and self._plan is not None and self._plan.state in LAST_CAUSES
+        return self._kept is None or is_last or bool(self._kept.settled)
 
     def find(self, path: str) -> Path | None:
         """Give the file that lies here for a path of the station."""
