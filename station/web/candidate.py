@@ -47,6 +47,7 @@ from station.web.guards import (
     say,
     text_field,
 )
+from station.web.packing import pack_static_files
 from station.web.papers import PaperShelf
 from station.web.save_gate import SaveGate
 from station.web.throttle import LoginThrottle
@@ -70,6 +71,7 @@ def create_candidate_app(edge: Edge) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = SAVES_BYTES
     app.jinja_env.globals["say"] = say
     install_guards(app, edge)
+    pack_static_files(app)
     _refuse_strange_requests(app)
     _show_refusals(app)
     shelf = PaperShelf()
