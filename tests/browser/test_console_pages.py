@@ -311,7 +311,7 @@ def test_answers_that_came_late_are_decided_in_one_dialog_with_the_chief_examine
     expect(line).to_contain_text("5 人")
     line.get_by_role("button", name="裁定").click()
     dialog = console.page.locator("dialog")
-    expect(dialog).to_contain_text("考位 1 考生01：1 条")
+    expect(dialog).to_contain_text("考位 1 考生01：答案 1 条")
     dialog.locator("[name=second_username]").fill("chief_examiner")
     dialog.locator("[name=second_password]").fill(PASSWORD)
     dialog.get_by_role("button", name="采纳迟到答案").click()

@@ -21,11 +21,11 @@ def program(name):
     return str(Path(sys.executable).with_name(name))
 
 
-def run(command, **settings):
+def run(command, *, most_s=MOST_S, **settings):
     """Run a program in the source folder; what it said is in the failure."""
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **settings}
     done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", timeout=MOST_S, check=False
+        command, cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", timeout=most_s, check=False
     )
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done.stdout
@@ -67,7 +67,7 @@ def agent_python(tmp_path_factory):
         shutil.rmtree(home, ignore_errors=True)
         run([base, "-m", "venv", str(home)])
         pip = [str(python), "-m", "pip", "install", "-q", "-c", str(AGENT / "constraints.txt")]
-        run([*pip, "setuptools", "wheel", "psutil", "cryptography", "pytest", "pytest-timeout"])
+        run([*pip, "setuptools", "wheel", "psutil", "cryptography", "pytest", "pytest-timeout", "pytest-xdist"])
         stamp.write_text(json.dumps(wanted))
     install_agent(python, tmp_path_factory.mktemp("agent"))
     return python
@@ -97,9 +97,9 @@ def test_every_module_of_the_agent_compiles_on_python_3_8(agent_python, tmp_path
 @pytest.mark.timeout(1200)  # a suite of its own
 def test_the_tests_of_the_agent_pass_on_python_3_8(agent_python):
     output = run([
-        str(agent_python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib",
-        "-c", "client_agent/pyproject.toml", "--confcutdir=tests/agent", "tests/agent",
-    ])  # fmt: skip
+        str(agent_python), "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", "-p", "no:cacheprovider",
+        "--import-mode=importlib", "-c", "client_agent/pyproject.toml", "--confcutdir=tests/agent", "tests/agent",
+    ], most_s=1100)  # fmt: skip
     assert " passed" in output
 
 
