@@ -7,17 +7,43 @@ import logging
 import re
 import socket
 import threading
+import time
+from collections import Counter
 from contextlib import suppress
 
 from station.web.identity import StationIdentity
 
 LONGEST_QUESTION = 512
+# An agent asks five times, one second apart. Whoever asks more than that gets no answer for it: each answer costs a
+# signature, and is longer than its question.
+MOST_ANSWERS_OF_ONE = 5
+MOST_ANSWERS = 100
+COUNTED_FOR_S = 2.0
 _NONCE = re.compile(r"[0-9a-f]{32}", re.ASCII)
 log = logging.getLogger(__name__)
 
 
+class Share:
+    """How many answers an asker, and all together, get within two seconds. For one thread."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+        self._given: Counter[str] = Counter()
+
+    def take(self, asker: str) -> bool:
+        """Say whether this asker gets another answer now, and count it."""
+        now = time.monotonic()
+        if now >= self._until:
+            self._until = now + COUNTED_FOR_S
+            self._given.clear()
+        if self._given[asker] >= MOST_ANSWERS_OF_ONE or self._given.total() >= MOST_ANSWERS:
+            return False
+        self._given[asker] += 1
+        return True
+
+
 class Announcer:
-    """One socket and one thread. What is no question is passed over; nothing is remembered of who asked.
+    """One socket and one thread. What is no question is passed over, and who asks too often for a moment.
 
     `url` is what agents are told; where it is empty, the address by which the asker reaches this server, so that
     several network cards do no harm. A port that another program has is no reason not to start: agents may be given
@@ -90,10 +116,11 @@ class Announcer:
         return json.dumps(answer, ensure_ascii=False).encode()
 
     def _answer_all(self, listening: socket.socket) -> None:
+        share = Share()
         while self._socket is not None:
             try:
                 question, asker = listening.recvfrom(LONGEST_QUESTION)
-                answer = self.answer_to(question, asker[0]) if question else None
+                answer = self.answer_to(question, asker[0]) if question and share.take(asker[0]) else None
                 if answer is not None:
                     listening.sendto(answer, asker)
             except OSError as error:  # Windows tells so of an earlier answer that nobody took

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import socket
+from contextlib import suppress
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from station.announcer import Announcer
+from station.announcer import MOST_ANSWERS, MOST_ANSWERS_OF_ONE, Announcer, Share
 from station.web.identity import StationIdentity
 from sync.keys import fingerprint, verify_key_from_text
 
@@ -65,6 +66,30 @@ def test_what_is_no_question_is_passed_over_and_the_next_one_answered(announcer,
     ask(asking, announcer, noise)
     ask(asking, announcer, QUESTION)
     assert json.loads(asking.recv(2000))["nonce"] == NONCE
+
+
+def test_who_asks_without_end_gets_a_few_answers_and_keeps_none_from_others(announcer, asking):
+    for _ in range(200):
+        ask(asking, announcer, QUESTION)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.2", 0))
+        other.settimeout(10)
+        ask(other, announcer, QUESTION)
+        assert json.loads(other.recv(2000))["nonce"] == NONCE
+    asking.setblocking(False)
+    answers = 0
+    with suppress(BlockingIOError):
+        while asking.recv(2000):
+            answers += 1
+    assert MOST_ANSWERS_OF_ONE <= answers < 100
+
+
+def test_all_askers_together_have_a_bound_that_ends_with_the_moment(monkeypatch):
+    share = Share()
+    assert sum(share.take(f"10.0.0.{number}") for number in range(300)) == MOST_ANSWERS
+    monkeypatch.setattr("station.announcer.COUNTED_FOR_S", 0.0)
+    fresh = Share()
+    assert all(fresh.take("10.0.0.1") for _ in range(50))
 
 
 def test_on_all_addresses_the_answer_names_the_one_by_which_the_asker_reaches_it():
