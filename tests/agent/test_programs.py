@@ -13,6 +13,7 @@ from client_agent.linux.desktop import LinuxDesktop
 from client_agent.linux.lock_keyboard import Keyboard
 from client_agent.linux.lock_programs import Programs as ProgramsLocked
 from client_agent.linux.machine import LinuxMachine
+from client_agent.linux.x11 import NO_SCREEN
 from client_agent.lockdown.sequence import Lockdown
 from client_agent.lockdown.undo import UndoFile
 from client_agent.machine import Browser
@@ -150,6 +151,12 @@ def test_the_keys_between_page_and_programs_are_there_where_programs_are(paired,
     assert desk.notes.forward == [agent.screen._main.pid]
     desk.notes.keys[PROGRAM_KEY]()
     assert len(desk.notes.forward) == 1, "nothing is open yet"
+
+    def no_screen(_pid):
+        raise AgentError(NO_SCREEN, reason="DISPLAY")
+
+    desk.notes.bring_forward = no_screen
+    desk.notes.keys[PAGE_KEY]()  # nothing comes of it, and the keys go on being watched
 
 
 # On a real screen
