@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from sqlalchemy import select
 
@@ -128,6 +130,8 @@ def test_a_restarted_station_finds_its_pcs_again_without_anybody_doing_anything(
         agent = pc.sit(address, "3")
         room.start()
         until(lambda: pc.is_locked and agent.screen.is_page_open)
+        time.sleep(1.5)  # a page that was open before the lock is opened anew by it
+        until(lambda: agent.screen.is_page_open)
         port = int(address.rpartition(":")[2])
         pages = pc.pages()
     until(lambda: not agent.heartbeat.is_heard)
