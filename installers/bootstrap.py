@@ -41,7 +41,7 @@ STAMP = VENV / "exam-station-pins.json"
 SCRIPTS = VENV / ("Scripts" if os.name == "nt" else "bin")
 AGENT_PYTHON = "3.8"
 # Most of the time goes in waiting for programs and browsers; files stay together, as some tests share a ground.
-SIDE_BY_SIDE = ["-n", "2", "--dist", "loadfile"]
+SIDE_BY_SIDE = ["-n", "3", "--dist", "loadfile"]
 
 
 class SetupFailed(Exception):
