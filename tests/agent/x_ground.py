@@ -38,10 +38,11 @@ def until(what: Callable[[], object], *, patience_s: float = PATIENCE_S) -> bool
 class XScreen:
     """An X server and a window manager of its own. Close it, whatever happens."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *switches: str) -> None:
         skip_unless_installed(*NEEDED)
         reading, writing = os.pipe()
         command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1366x768x24", "-noreset", "-nolisten", "tcp"]
+        command += switches
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         self.server = subprocess.Popen(command, pass_fds=[writing], **quiet)
         os.close(writing)

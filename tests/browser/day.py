@@ -35,11 +35,12 @@ class RunningDay:
     passwords: dict[str, str]
     platform: RunningPlatform
     process: subprocess.Popen[str] | None = None
+    host: str = "127.0.0.1"
     links: dict[str, str] = field(default_factory=dict)
 
     @property
     def candidate_url(self) -> str:
-        return f"http://127.0.0.1:{self.candidate_port}"
+        return f"http://{self.host}:{self.candidate_port}"
 
     @property
     def staff_url(self) -> str:
@@ -75,8 +76,11 @@ class RunningDay:
         self.platform.close()
 
 
-def prepare_day(folder: Path) -> RunningDay:
-    """Make a station with the sample day, both subjects planned now and early hand-in possible at any time."""
+def prepare_day(folder: Path, host: str = "127.0.0.1") -> RunningDay:
+    """Make a station with the sample day, both subjects planned now and early hand-in possible at any time.
+
+    `host`: the address at which candidate PCs reach it.
+    """
     now = system_time().replace(second=0, microsecond=0)
     sample = write_sample_day(folder / "sample", theory_start_at=now, practical_start_at=now)
     plan = json.loads(sample.plan.read_text("utf-8"))
@@ -91,7 +95,7 @@ def prepare_day(folder: Path) -> RunningDay:
         home,
         site_name="示例考点",
         settings={
-            "candidate_listener.host": '"127.0.0.1"',
+            "candidate_listener.host": f'"{host}"',
             "candidate_listener.port": str(ports[0]),
             "staff_listener.port": str(ports[1]),
             "central.url": f'"{platform.url}"',
@@ -103,7 +107,7 @@ def prepare_day(folder: Path) -> RunningDay:
     settings = (home / CONFIG_NAME).read_text("utf-8").replace('token = ""', f'token = "{token}"')
     (home / CONFIG_NAME).write_text(settings, encoding="utf-8")
     passwords = {name: first for name, _, first in made.passwords}
-    day = RunningDay(home, sample, ports[0], ports[1], passwords, platform)
+    day = RunningDay(home, sample, ports[0], ports[1], passwords, platform, host=host)
     theory = ("--certificate", "网店运营推广", "--level", "初级", "--subject", "理论")
     for words in (
         ("plan", sample.plan),
