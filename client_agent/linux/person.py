@@ -30,7 +30,7 @@ def starter_for(person: str, folder: Path) -> Callable[[Sequence[str]], int]:
     shutil.chown(str(folder), person)
     folder.chmod(0o700)
 
-    return lambda command: start_process(["runuser", "-u", person, "--", *command])
+    return lambda command: start_process([*_as_person(person), *command])
 
 
 def preparer_for(person: str) -> Callable[[Path], None]:
@@ -40,7 +40,13 @@ def preparer_for(person: str) -> Callable[[Path], None]:
     """
 
     def prepare(profile: Path) -> None:
-        words = ["runuser", "-u", person, "--", "sh", "-c", MAKE_PROFILE, "sh", str(profile), PREFERENCES]
+        words = [*_as_person(person), "sh", "-c", MAKE_PROFILE, "sh", str(profile), PREFERENCES]
         subprocess.run(words, check=True, timeout=RUNUSER_TIMEOUT_S, stdout=subprocess.DEVNULL)
 
     return prepare
+
+
+def _as_person(person: str) -> list[str]:
+    """Give the words before a program's own. runuser leaves root's home, in which the program could write nothing."""
+    home = os.path.expanduser("~" + person)
+    return ["runuser", "-u", person, "--", "env", f"HOME={home}", f"USER={person}", f"LOGNAME={person}"]

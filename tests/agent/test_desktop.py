@@ -291,9 +291,9 @@ def test_the_browser_runs_as_the_person_and_not_as_the_service():
         preparer_for("nobody")(profiles / "profile")
         settings = profiles / "profile" / "Default" / "Preferences"
         assert {settings.owner(), settings.parent.owner(), settings.parent.parent.owner()} == {"nobody"}
-        start(["sh", "-c", f"id -un > {profiles}/profile/who"])
+        start(["sh", "-c", f"echo $(id -un) $HOME > {profiles}/profile/who"])
         until(lambda: (profiles / "profile" / "who").exists())
-        until(lambda: (profiles / "profile" / "who").read_text() == "nobody\n")
+        until(lambda: (profiles / "profile" / "who").read_text() == f"nobody {os.path.expanduser('~nobody')}\n")
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root starts programs as somebody else")
