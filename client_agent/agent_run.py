@@ -272,6 +272,7 @@ class Agent:
             self.lockdown.lock(profile)
             self._not_locked, self.is_left = None, False
             if was_free:
+                self.say("本机已锁定。", "This PC is locked.")
                 if not self._is_taken_over:
                     self.screen.close_page()  # a browser reads its policies when it starts
                 self._keep_awake(True)
