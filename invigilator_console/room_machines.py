@@ -8,7 +8,6 @@ from typing import Any
 
 from flask import Blueprint, Response
 from sqlalchemy.orm import Session
-from station.web.server_probe import measure_server
 
 from invigilator_console.guards import remote_address, staff_body, staff_only
 from invigilator_console.seat_state import moment
@@ -19,6 +18,7 @@ from station.services.room_check import Machine
 from station.store.models import Staff
 from station.web.edge import Edge
 from station.web.guards import json_response
+from station.web.server_probe import measure_server
 
 # What a browser can tell of its PC; whatever else is wanted of it a person has to look at.
 BROWSER_FIGURES = frozenset(

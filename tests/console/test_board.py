@@ -194,7 +194,8 @@ def test_a_seats_details_show_the_work_files_with_their_versions_and_how_the_pc_
     work = console("invigilator").get(entry).json()["work"]
     assert (work["wanted"][0]["file"]["version"], work["wanted"][0]["is_missing"]) == (2, False)
     assert [one["version"] for one in work["files"][0]["versions"]] == [2, 1]
-    assert work["facts"]["agent"] == {"heard_at": None, "is_lost": True, "waiting": 0, "waiting_bytes": 0}
+    unheard = {"heard_at": None, "is_lost": True, "waiting": 0, "waiting_bytes": 0, "folder": "", "opens": False}
+    assert work["facts"]["agent"] == unheard
 
 
 @pytest.mark.postgresql
