@@ -19,12 +19,11 @@ from pathlib import Path
 from typing import Callable, Iterator, Mapping, Sequence
 
 from client_agent import clock
-from client_agent.browser import QUICK_DEATH_S, holder_of, pause_after
+from client_agent.browser import holder_of
+from client_agent.restarts import Restarts
 
 LOOK_S = 0.5
 PUT_BACK_AGAIN_S = 5.0
-GONE_FOR_GOOD_AFTER = 5
-PAUSE_WHEN_GONE_S = 60.0
 PATIENCE_S = 20.0
 RESTORE_TIMEOUT_S = 60
 LOGIND_TIMEOUT_S = 5
@@ -93,9 +92,8 @@ class Supervisor:
         self._find, self._monotonic = find, monotonic
         self._part: subprocess.Popen[bytes] | None = None
         self._seat: Seat | None = None
-        self._started_at = self._pause_s = self._not_before = 0.0
+        self._restarts = Restarts(monotonic)
         self._put_back_at = -PUT_BACK_AGAIN_S
-        self._quick_deaths = 0
 
     def run(self, ending: threading.Event) -> None:
         """Work until `ending`; afterwards the part has ended and this PC is as it was."""
@@ -113,7 +111,7 @@ class Supervisor:
                 self._follow_seat()
                 return
             self._note_end(status)
-        if holder_of(self._folder) is not None or self._monotonic() < self._not_before:
+        if holder_of(self._folder) is not None or not self._restarts.may_start:
             return
         seat = self._find()
         if seat is None:
@@ -129,7 +127,8 @@ class Supervisor:
         self._put_back(seat)
 
     def _start(self, seat: Seat) -> None:
-        self._seat, self._started_at = seat, self._monotonic()
+        self._seat = seat
+        self._restarts.note_start()
         self._part = subprocess.Popen([*self._agent, "run"], env=seat.environment())
         self._say(
             f"已在 {seat.person} 的桌面 {seat.display} 启动考试程序。",
@@ -143,19 +142,15 @@ class Supervisor:
             self._stop()
 
     def _note_end(self, status: int) -> None:
-        lived_s = self._monotonic() - self._started_at
         self._part = None
-        self._pause_s = pause_after(lived_s, self._pause_s)
-        self._quick_deaths = self._quick_deaths + 1 if lived_s < QUICK_DEATH_S else 0
-        self._not_before = self._monotonic() + self._pause_s
+        self._restarts.note_end()
         self._say(
-            f"考试程序已退出（{status}），{self._pause_s:g} 秒后重新启动。",
-            f"The agent ended ({status}); it is started again in {self._pause_s:g} s.",
+            f"考试程序已退出（{status}），{self._restarts.pause_s:g} 秒后重新启动。",
+            f"The agent ended ({status}); it is started again in {self._restarts.pause_s:g} s.",
         )
-        if self._quick_deaths >= GONE_FOR_GOOD_AFTER:
+        if self._restarts.is_gone_for_good:
             # It will not come to put anything back: a candidate must not be locked in by a broken installation.
             self._put_back(self._seat)
-            self._not_before = self._monotonic() + PAUSE_WHEN_GONE_S
 
     def _put_back(self, seat: Seat | None) -> None:
         """Put back what an undo file tells of; a process of its own, as it needs the seat's display."""

@@ -12,15 +12,14 @@ from pathlib import Path
 from typing import Callable, Sequence
 
 from client_agent import clock
-from client_agent.browser import QUICK_DEATH_S, holder_of, pause_after
+from client_agent.browser import holder_of
 from client_agent.errors import AgentError
 from client_agent.lockdown.sequence import Lockdown
+from client_agent.restarts import Restarts
 from client_agent.windows.api import Started, WindowsApi
 
 LOOK_S = 0.5
 PUT_BACK_AGAIN_S = 5.0
-GONE_FOR_GOOD_AFTER = 5
-PAUSE_WHEN_GONE_S = 60.0
 PATIENCE_S = 20.0
 STOP_FILE = "stop"
 
@@ -49,11 +48,8 @@ class Supervisor:
         self._monotonic = monotonic
         self._part: Started | None = None
         self._session = 0
-        self._started_at = 0.0
-        self._pause_s = 0.0
-        self._not_before = 0.0
+        self._restarts = Restarts(monotonic)
         self._put_back_at = 0.0
-        self._quick_deaths = 0
 
     def run(self, ending: threading.Event) -> None:
         """Work until `ending`; afterwards the user part has ended and this PC is as it was."""
@@ -64,7 +60,7 @@ class Supervisor:
             except OSError as failure:
                 # Windows refuses now and then while sessions change: tried again with the next look.
                 self._say(f"Windows 未执行：{failure}", f"Windows refused: {failure}")
-                self._not_before = self._monotonic() + PUT_BACK_AGAIN_S
+                self._restarts.hold_off(PUT_BACK_AGAIN_S)
             ending.wait(LOOK_S)
         self.end()
 
@@ -80,7 +76,7 @@ class Supervisor:
                 self._follow_session()
                 return
             self._note_end()
-        if holder_of(self._folder) is not None or self._monotonic() < self._not_before:
+        if holder_of(self._folder) is not None or not self._restarts.may_start:
             return
         session = self._api.console_session()
         if session is None or self._api.person() is None:
@@ -103,7 +99,8 @@ class Supervisor:
         if stop.exists():
             stop.unlink()
         self._part = self._api.start_as_system([*self._agent, "run"], session)
-        self._session, self._started_at = session, self._monotonic()
+        self._session = session
+        self._restarts.note_start()
         self._say(f"已在会话 {session} 启动考试程序。", f"Started the agent in session {session}.")
 
     def _follow_session(self) -> None:
@@ -116,20 +113,16 @@ class Supervisor:
         self._put_back()
 
     def _note_end(self) -> None:
-        lived_s = self._monotonic() - self._started_at
         self._part = None
-        self._pause_s = pause_after(lived_s, self._pause_s)
-        self._quick_deaths = self._quick_deaths + 1 if lived_s < QUICK_DEATH_S else 0
-        self._not_before = self._monotonic() + self._pause_s
+        self._restarts.note_end()
         self._say(
-            f"考试程序已退出，{self._pause_s:g} 秒后重新启动。",
-            f"The agent ended; it is started again in {self._pause_s:g} s.",
+            f"考试程序已退出，{self._restarts.pause_s:g} 秒后重新启动。",
+            f"The agent ended; it is started again in {self._restarts.pause_s:g} s.",
         )
-        if self._quick_deaths >= GONE_FOR_GOOD_AFTER:
+        if self._restarts.is_gone_for_good:
             # It will not come to put anything back: a candidate must not be locked in by a broken installation.
             self._restore_in_session()
             self._put_back()
-            self._not_before = self._monotonic() + PAUSE_WHEN_GONE_S
 
     def _restore_in_session(self) -> None:
         """Desktop and shell belong to their session and are put back from inside it."""

@@ -13,7 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from client_agent.linux.service import GONE_FOR_GOOD_AFTER, Seat, Supervisor, find_seat
+from client_agent.linux.service import Seat, Supervisor, find_seat
+from client_agent.restarts import GONE_FOR_GOOD_AFTER
 
 WITHIN_S = 30
 
