@@ -34,7 +34,8 @@ def display(monkeypatch):
             pytest.fail(f"not installed, but must be when CI=true: {message}")
         pytest.skip(f"not installed: {message}")
     told, tell = os.pipe()
-    command = ["Xvfb", "-displayfd", str(tell), "-screen", "0", "1366x768x24", "-nolisten", "tcp"]
+    # Without `-noreset` the server begins anew when its last client leaves, and refuses whoever comes meanwhile.
+    command = ["Xvfb", "-displayfd", str(tell), "-screen", "0", "1366x768x24", "-noreset", "-nolisten", "tcp"]
     with subprocess.Popen(command, pass_fds=[tell], stderr=subprocess.DEVNULL) as server:
         os.close(tell)
         with os.fdopen(told) as number:

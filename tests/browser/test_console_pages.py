@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from sqlalchemy import select
 
 from station.importers.templates import roster_template
@@ -355,3 +355,18 @@ def test_r_end_1_closing_waits_for_the_last_state_of_the_work_folders(console, r
     keep_picture(console.page, "work-closing")
     pc.settle_all()
     expect(console.page.get_by_role("button", name="结束场次")).to_be_enabled()
+
+
+def test_a_button_pressed_before_its_script_has_come_is_not_lost(console):
+    page = console.page
+    late: list[Route] = []
+    page.route("**/static/login.js", lambda route: late.append(route))
+    page.goto(f"{console.address}/login", wait_until="commit")
+    page.get_by_label("账号").fill("chief_examiner")
+    page.get_by_label("口令").fill(PASSWORD)
+    page.get_by_label("口令").press("Enter")
+    assert PASSWORD not in page.url
+    while not late:
+        page.wait_for_timeout(10)
+    late.pop().continue_()
+    page.wait_for_url(f"{console.address}/")
