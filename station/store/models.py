@@ -180,8 +180,10 @@ class Seat(Base):
 class Device(Base):
     """A candidate PC with an agent, known by its token; at most one living device holds a seat.
 
-    `macs`, `capabilities` and `hardware` are JSON as the agent sent them. `freed_sitting_id`: staff have unlocked the
-    PC for as long as this sitting lasts; `freed_by` None: by an offline code. `screen_text`: its screen is locked.
+    `macs`, `capabilities` and `hardware` are JSON as the agent sent them. `freed_sitting_id`: unlocked since `freed_at`
+    for as long as this sitting lasts, by `freed_by`, or by the offline code `freed_code`, which `freed_seen_by` has
+    taken note of. `held_at`, `held_by`: who wanted it locked again last. `screen_text`: its screen is locked.
+    `doubt`: how the PC that registered anew differs from the one before, until the technician has confirmed it.
     """
 
     __tablename__ = "device"
@@ -204,6 +206,12 @@ class Device(Base):
     screen_since: Mapped[datetime | None] = mapped_column(Moment)
     freed_sitting_id: Mapped[int | None] = mapped_column(ForeignKey("sitting.id"))
     freed_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    freed_at: Mapped[datetime | None] = mapped_column(Moment)
+    freed_code: Mapped[str] = mapped_column(String(16), default="")
+    freed_seen_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    held_at: Mapped[datetime | None] = mapped_column(Moment)
+    held_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    doubt: Mapped[str] = mapped_column(String(500), default="")
 
 
 class DeviceCommand(Base):
