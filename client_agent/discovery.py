@@ -17,12 +17,12 @@ from client_agent.trust import check_signature, fingerprint_of, is_same_fingerpr
 
 NO_STATION_FOUND = problem(
     "no_station_found",
-    "局域网内没有找到考试站。请检查网线和服务器，或直接填写服务器地址。",
+    "局域网内没有找到考站。请检查网线和服务器，或直接填写服务器地址。",
     "No exam station was found on this network. Check the cable and the server, or give its address.",
 )
 SEVERAL_STATIONS = problem(
     "several_stations",
-    "局域网内有多个考试站：{names}。请用 --fingerprint 指明是哪一台，或直接填写服务器地址。",
+    "局域网内有多个考站：{names}。请用 --fingerprint 指明是哪一台，或直接填写服务器地址。",
     "Several exam stations answer on this network: {names}. Name one with --fingerprint, or give its address.",
 )
 

@@ -18,22 +18,22 @@ from client_agent.trust import HELLO, say_hello
 
 BAD_ADDRESS = problem(
     "bad_address",
-    "“{address}”不是考试站地址。请写成 http://服务器地址:8080 的形式。",
+    "“{address}”不是考站地址。请写成 http://服务器地址:8080 的形式。",
     "'{address}' is not a station's address. Write it like http://SERVER:8080.",
 )
 STATION_UNREACHABLE = problem(
     "station_unreachable",
-    "连接不上 {address}：{reason}。请检查网线、服务器地址，以及服务器上的考试站是否已启动。",
+    "连接不上 {address}：{reason}。请检查网线、服务器地址，以及服务器上的考站是否已启动。",
     "{address} cannot be reached: {reason}. Check the cable, the address, and that the station runs.",
 )
 NOT_A_STATION = problem(
     "not_a_station",
-    "{address} 有应答，但不是考试站（{reason}）。请检查地址和端口。",
+    "{address} 有应答，但不是考站（{reason}）。请检查地址和端口。",
     "{address} answers but is not an exam station ({reason}). Check address and port.",
 )
 STATION_BUSY = problem(
     "station_busy",
-    "考试站正忙或正在启动，稍后自动重试。",
+    "考站正忙或正在启动，稍后自动重试。",
     "The station is busy or starting; this is tried again by itself.",
 )
 REFUSED_BY_STATION = problem("refused_by_station", "{sentence}", "{sentence}")
@@ -108,7 +108,7 @@ def wait_for_station(address: str, say: Callable[[str, str], None], ending: thre
             if failure.problem is not STATION_UNREACHABLE:
                 raise
             if not was_told:
-                say(f"正在等待考试站：{failure.sentence('zh')}", f"Waiting for the station: {failure.sentence('en')}")
+                say(f"正在等待考站：{failure.sentence('zh')}", f"Waiting for the station: {failure.sentence('en')}")
                 was_told = True
         ending.wait(RETRY_S)
 

@@ -59,19 +59,19 @@ def pair(machine: Machine, store: Store, wish: Wish, say: Say) -> None:
         address = station_origin(wish.station)
         kept = known if known is not None and known.address == address else Pairing(address, "")
         store.keep_pairing(replace(kept, fingerprint=wish.fingerprint or kept.fingerprint))
-        say(f"已记下考试站地址 {address}，程序启动后自动登记。", f"Kept: {address}. The agent registers when it runs.")
+        say(f"已记下考站地址 {address}，程序启动后自动登记。", f"Kept: {address}. The agent registers when it runs.")
         return
     key = known.public_key if known is not None else ""
     address = wish.station or find_station(fingerprint=wish.fingerprint, public_key=key).url
     with contextlib.closing(Link(address)) as link:
         hello = say_hello(link, public_key=key, fingerprint=wish.fingerprint)
         say(
-            f"考试站：{hello.site}（{link.origin}，指纹 {hello.fingerprint}）",
+            f"考站：{hello.site}（{link.origin}，指纹 {hello.fingerprint}）",
             f"Station: {hello.site} ({link.origin}, fingerprint {hello.fingerprint})",
         )
         if hello.is_agent_old:
             say(
-                f"本程序版本 {__version__}，考试站要求 {hello.wanted_version}，请更新。",
+                f"本程序版本 {__version__}，考站要求 {hello.wanted_version}，请更新。",
                 f"This is version {__version__}; the station wants {hello.wanted_version}: update it.",
             )
         pairing = _join(link, store, machine, hello, known, wish)
@@ -157,7 +157,7 @@ def forget(store: Store, say: Say) -> None:
     if holder is not None:
         raise AgentError(ALREADY_RUNNING, pid=holder)
     store.forget()
-    say("已忘记原考试站。", "The station is forgotten.")
+    say("已忘记原考站。", "The station is forgotten.")
 
 
 def as_text(facts: Mapping[str, Any], language: str) -> str:
@@ -169,8 +169,8 @@ def as_text(facts: Mapping[str, Any], language: str) -> str:
 
 
 WORDS_ZH = {
-    "version": "程序版本", "wanted_version": "考试站要求的版本", "pc": "本机", "station": "考试站", "site": "考点",
-    "fingerprint": "考试站指纹", "registered": "已登记", "seat": "考位", "station_reached": "能连接考试站",
+    "version": "程序版本", "wanted_version": "考站要求的版本", "pc": "本机", "station": "考站", "site": "考点",
+    "fingerprint": "考站指纹", "registered": "已登记", "seat": "考位", "station_reached": "能连接考站",
     "agent_process": "运行中的程序（进程号）", "changed": "有尚未恢复的更改（锁定中或上次未恢复）",
     "undo_problem": "还原文件问题", "freed_by": "已被解锁，方式",
 }  # fmt: skip

@@ -14,25 +14,25 @@ from client_agent.errors import AgentError, problem
 
 OTHER_STATION = problem(
     "other_station",
-    "{address} 的考试站（指纹 {found}）不是本机已登记的那一台（指纹 {wanted}）。"
+    "{address} 的考站（指纹 {found}）不是本机已登记的那一台（指纹 {wanted}）。"
     "确要更换时，请运行 exam-agent pair --forget。",
     "The station at {address} (fingerprint {found}) is not the one this PC was registered at ({wanted}). "
     "If it was changed on purpose: exam-agent pair --forget.",
 )
 NOT_PROVEN = problem(
     "not_proven",
-    "{address} 不能证明自己是考试站（签名不符）。请通知技术人员，并检查网络中是否有冒充的设备。",
+    "{address} 不能证明自己是考站（签名不符）。请通知技术人员，并检查网络中是否有冒充的设备。",
     "{address} cannot prove that it is the station (its signature does not fit). Tell the technician; "
     "another device may pose as the station.",
 )
 PROTOCOL_UNKNOWN = problem(
     "protocol_unknown",
-    "考试站使用第 {theirs} 版协议，本程序只会第 {ours} 版。请安装考试站提供的程序版本。",
+    "考站使用第 {theirs} 版协议，本程序只会第 {ours} 版。请安装考站提供的程序版本。",
     "The station speaks protocol {theirs}, this program only {ours}. Install the version that the station serves.",
 )
 CAPABILITY_MISSING = problem(
     "capability_missing",
-    "考试站要求本程序具备：{names}。请安装考试站提供的版本 {version}。",
+    "考站要求本程序具备：{names}。请安装考站提供的版本 {version}。",
     "The station needs of this program: {names}. Install version {version}, which the station serves.",
 )
 

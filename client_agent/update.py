@@ -12,7 +12,7 @@ from client_agent.station_link import STATION_UNREACHABLE, Link
 
 NO_INSTALLER = problem(
     "no_installer",
-    "考试站没有适合本系统的安装程序。请把安装程序放入服务器的安装文件夹。",
+    "考站没有适合本系统的安装程序。请把安装程序放入服务器的安装文件夹。",
     "The station has no installer for this system. Put one into its folder of installers.",
 )
 INSTALLER_DAMAGED = problem(

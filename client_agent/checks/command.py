@@ -31,7 +31,7 @@ def check_by_hand(
             return _ask(pairing, machine)
         except AgentError as failure:
             say(
-                f"没有取得考试站的要求（{failure.sentence('zh')}），按随程序附带的要求检查。",
+                f"没有取得考站的要求（{failure.sentence('zh')}），按随程序附带的要求检查。",
                 f"The station's requirements could not be had ({failure.sentence('en')}): those that came along count.",
             )
         origin = pairing.address

@@ -18,7 +18,7 @@ BAD_WANTED_FILE = problem(
 )
 BAD_REQUIREMENTS = problem(
     "bad_requirements",
-    "考试站给出的检查要求读不懂：{reason}。请升级本机程序。",
+    "考站给出的检查要求读不懂：{reason}。请升级本机程序。",
     "The station's requirements cannot be read: {reason}. Update the agent.",
 )
 

@@ -22,12 +22,12 @@ AT_A_TIME = 3
 BREATH_S = 0.02
 LOSS_WITHIN_S = 5.0
 CABLE: Text = ("检查网线和交换机，停用无线网络。", "Check cable and switch; switch wireless off.")
-NO_STATION: Text = ("没有连上考试站，无法测量。", "The station was not reached.")
+NO_STATION: Text = ("没有连上考站，无法测量。", "The station was not reached.")
 
 
 class Station(Yes):
     id = "station"
-    title = ("考试站", "Station")
+    title = ("考站", "Station")
     wanted = ("可连接", "reachable")
 
     def run(self, item: Item, pc: Pc) -> Finding:

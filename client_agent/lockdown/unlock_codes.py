@@ -38,7 +38,7 @@ SLOW_DOWN = problem(
 )
 NO_CODES = problem(
     "unlock_codes_missing",
-    "本机没有解锁码（还没有收到考试站的指令）。请技术人员以管理员身份运行 exam-agent restore。",
+    "本机没有解锁码（还没有收到考站的指令）。请技术人员以管理员身份运行 exam-agent restore。",
     "This PC holds no unlock codes (the station's orders never came). A technician may run exam-agent restore.",
 )
 NOT_KEPT = problem(

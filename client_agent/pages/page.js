@@ -2,7 +2,7 @@
 // The agent's own screen. It asks for the state once a second and says what it means; there is nothing to load anew.
 
 const TITLES = {
-  waiting: { zh: "正在连接考试站", en: "Waiting for the exam station" },
+  waiting: { zh: "正在连接考试服务器", en: "Waiting for the exam station" },
   seat: { zh: "登记考位", en: "Which seat is this?" },
   locked: { zh: "考试机已锁屏", en: "This screen is locked" },
   message: { zh: "通知", en: "Message" },
@@ -22,7 +22,7 @@ function say(texts) {
 function hintFor(now) {
   if (now.kind === "waiting") {
     if (now.is_heard && !now.trouble) {
-      return { zh: "已找到考试站，页面即将打开。", en: "The station was found; the page opens in a moment." };
+      return { zh: "已找到考试服务器，页面即将打开。", en: "The station was found; the page opens in a moment." };
     }
     return now.has_answers
       ? { zh: "请在座位上等待。已作答的内容都保留着，恢复连接后自动回到试卷。",
@@ -63,8 +63,8 @@ function showConnection(now) {
   const dot = document.createElement("span");
   dot.className = now.is_heard ? "dot heard" : "dot";
   const text = now.is_heard
-    ? say({ zh: "已连接考试站", en: "Station connected" })
-    : say({ zh: "未连接考试站，自动重试中", en: "Station not connected; trying again" });
+    ? say({ zh: "已连接考试服务器", en: "Station connected" })
+    : say({ zh: "未连接考试服务器，自动重试中", en: "Station not connected; trying again" });
   part("connection").replaceChildren(dot, [text, now.station].filter(Boolean).join("　"));
 }
 

@@ -31,7 +31,7 @@ from client_agent.work_folder.watcher import Watcher
 
 CONTENT_DAMAGED = problem(
     "content_damaged",
-    "从考试站取回的文件“{path}”不完整，将自动重新下载。",
+    "从考站取回的文件“{path}”不完整，将自动重新下载。",
     "The file {path} did not come whole from the station; it is fetched again.",
 )
 

@@ -60,7 +60,7 @@ _FIXED = frozenset({_PC, _SERVER})
 _ONLY_PC, _ONLY_SERVER = frozenset({_PC}), frozenset({_SERVER})
 
 CHECKS: Mapping[str, Check] = {
-    "station": Check(Rule.STATE, ("考试站", "Station"), _PCS, is_frozen=True),
+    "station": Check(Rule.STATE, ("考站", "Station"), _PCS, is_frozen=True),
     "round_trip_ms": Check(
         Rule.AT_MOST, ("往返时间", "Round trip"), _PCS, " ms",
         to_do=("检查网线和交换机，停用无线网络。", "Check cable and switch; switch wireless off."),

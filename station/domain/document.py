@@ -21,7 +21,7 @@ FIELD_WRONG = problem(
 )
 FORMAT_UNKNOWN = problem(
     "document_format_unknown",
-    "文件格式标识应为 {wanted}，实际为 {found}。请确认选对了文件，或升级考试站程序。",
+    "文件格式标识应为 {wanted}，实际为 {found}。请确认选对了文件，或升级考站程序。",
     "The format should be {wanted}, found {found}. Check that this is the right file, or update the station.",
 )
 ID_MALFORMED = problem(

@@ -16,7 +16,7 @@ from station.errors import Invalid, problem
 
 CAPABILITY_MISSING = problem(
     "capability_missing",
-    "本考试站程序不支持试卷所用的功能：{names}。请升级程序或联系机构技术支持，勿改动试卷。",
+    "本考站程序不支持试卷所用的功能：{names}。请升级程序或联系机构技术支持，勿改动试卷。",
     "This station lacks what the paper needs: {names}. Update it or call technical support; leave the paper as it is.",
 )
 POLICY_UNFIT = problem(

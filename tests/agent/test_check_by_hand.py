@@ -66,7 +66,7 @@ def test_a_station_that_cannot_be_asked_is_told_and_the_pc_checked_all_the_same(
     checks, told = check(pc, store, wanted)
     assert checks == ["power", "station"]
     assert len(told) == 1
-    assert "没有取得考试站的要求" in told[0]
+    assert "没有取得考站的要求" in told[0]
 
 
 def test_the_token_goes_to_no_other_station_than_that_of_the_pairing(paired, station, pc, store, wanted):

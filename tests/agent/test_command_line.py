@@ -86,7 +86,7 @@ def test_a_wrong_address_is_one_sentence_on_stderr(easy, tmp_path):
     for command in ("check", "run", "page", "pair"):
         done = run(command, "not-an-address", XDG_STATE_HOME=str(tmp_path))
         assert done.returncode == 1
-        assert done.stderr.strip().startswith("“not-an-address”不是考试站地址")
+        assert done.stderr.strip().startswith("“not-an-address”不是考站地址")
         assert "Traceback" not in done.stderr
 
 

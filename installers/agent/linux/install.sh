@@ -37,7 +37,7 @@ done
 if [ "$SILENT" = no ] && [ -t 0 ]; then
     say "将安装考试机程序 $VERSION 到 $HOME_DIR，并登记系统服务 exam-agent。"
     if [ -z "${STATION:-}" ]; then
-        printf '考试站地址（可不填，自动查找）Address of the station, or nothing: '
+        printf '考站地址（可不填，自动查找）Address of the station, or nothing: '
         read -r STATION
     fi
     if [ -z "${SEAT:-}" ]; then

@@ -69,12 +69,12 @@ Page custom AskStation TakeStation
   LangString ${name} ${LANG_ENGLISH} "${en}"
 !macroend
 !insertmacro Say ProgramName "考试机程序" "Exam agent"
-!insertmacro Say WelcomeText "将在本机安装考试机程序和一个系统服务（随电脑启动）。安装需要管理员权限，约一分钟，不必重启。$\r$\n$\r$\n考试时，服务按考试站的指令锁定本机，结束后恢复原状。平时不锁定，不上传个人文件。$\r$\n$\r$\n请先关闭其他程序。" "This installs the exam agent and a system service that starts with the PC. It needs an administrator and about a minute, and no restart.$\r$\n$\r$\nDuring a test the service locks this PC as the station orders, and puts it back afterwards."
+!insertmacro Say WelcomeText "将在本机安装考试机程序和一个系统服务（随电脑启动）。安装需要管理员权限，约一分钟，不必重启。$\r$\n$\r$\n考试时，服务按考站的指令锁定本机，结束后恢复原状。平时不锁定，不上传个人文件。$\r$\n$\r$\n请先关闭其他程序。" "This installs the exam agent and a system service that starts with the PC. It needs an administrator and about a minute, and no restart.$\r$\n$\r$\nDuring a test the service locks this PC as the station orders, and puts it back afterwards."
 !insertmacro Say FinishText "安装完成。请在监考台“考试机”页面查看本机是否在线；没有考位的，在监考台或本机屏幕上填考位号。$\r$\n$\r$\n开始菜单“考试机程序”中有“检查本机”和“恢复本机”。" "Done. See on the console's page of PCs that this PC is there, and give it its seat.$\r$\n$\r$\nThe start menu has 'Check this PC' and 'Restore this PC'."
-!insertmacro Say StationTitle "考试站" "Station"
-!insertmacro Say StationSubtitle "都可以不填：程序会在局域网内自动查找考试站。" "All may be left empty: the agent looks for the station on the room's network."
-!insertmacro Say StationLabel "考试站地址（例：http://192.168.1.2:8080）" "Address (such as http://192.168.1.2:8080)"
-!insertmacro Say FingerprintLabel "考试站指纹（建站时显示的“本站编号”，前 12 位即可）" "Fingerprint (shown when the station was made; 12 letters will do)"
+!insertmacro Say StationTitle "考站" "Station"
+!insertmacro Say StationSubtitle "都可以不填：程序会在局域网内自动查找考站。" "All may be left empty: the agent looks for the station on the room's network."
+!insertmacro Say StationLabel "考站地址（例：http://192.168.1.2:8080）" "Address (such as http://192.168.1.2:8080)"
+!insertmacro Say FingerprintLabel "考站指纹（建站时显示的“本站编号”，前 12 位即可）" "Fingerprint (shown when the station was made; 12 letters will do)"
 !insertmacro Say SeatLabel "本机考位号" "Seat number of this PC"
 !insertmacro Say IsLocked "本机正锁定考试，或上次更改尚未恢复，不能安装、更新或卸载。请在考试结束、监考台解锁后再试；仍不行时运行“恢复本机”。" "This PC is locked for a test, or changes are still to be put back: nothing is installed or removed now. Try again once it is unlocked, or run 'Restore this PC'."
 !insertmacro Say IsNotPutBack "服务无法停止，或本机有更改未能恢复，原程序保留。请看详细信息中的项目，处理后再试。" "The service did not stop, or not all could be put back. The program stays. See the details and try again."
@@ -315,7 +315,7 @@ Section "Service"
   !insertmacro Service 'set ${SERVICE} AppDirectory "$INSTDIR"'
   !insertmacro Service 'set ${SERVICE} AppParameters "-m client_agent service"'
   !insertmacro Service 'set ${SERVICE} DisplayName "考试机程序 Exam Agent"'
-  !insertmacro Service 'set ${SERVICE} Description "按考试站的指令锁定和恢复本机。Locks and restores this PC as the exam station orders."'
+  !insertmacro Service 'set ${SERVICE} Description "按考站的指令锁定和恢复本机。Locks and restores this PC as the exam station orders."'
   !insertmacro Service 'set ${SERVICE} ObjectName LocalSystem'
   !insertmacro Service 'set ${SERVICE} Start SERVICE_AUTO_START'
   !insertmacro Service 'set ${SERVICE} AppExit Default Restart'
