@@ -20,7 +20,7 @@ STATES = {
     "lost": ("断线", "lost"),
     "code": ("已用解锁码解锁", "unlocked by code"),
     "freed": ("已解除锁定", "unlocked by staff"),
-    "screen": ("屏幕已锁", "screen locked"),
+    "screen": ("已锁屏", "screen locked"),
     "locked": ("已锁定", "locked"),
     "unlocked": ("未锁定", "not locked"),
     "ready": ("就绪", "ready"),
@@ -63,12 +63,12 @@ def device_problems(reading: DeviceReading) -> list[tuple[str, str, str, datetim
         text = say(f"考试机{STATES[reading.state][0]}", f"PC {STATES[reading.state][1]}")
         found.append((f"device_{reading.state}", text, LEVELS[reading.state], None))
     if reading.state == "screen":
-        found.append(("device_screen", say("屏幕已锁定", "screen locked"), "note", reading.device.screen_since))
+        found.append(("device_screen", say("已锁屏", "screen locked"), "note", reading.device.screen_since))
     for trouble in reading.heard.beat.troubles[:MOST_TROUBLES]:
         found.append(("device_trouble", say(trouble.zh, trouble.en), "warn", None))
     work = reading.heard.beat.work
     if work is not None and work.waiting and work.oldest_s > WORK_LATE_S:
-        text = say(f"{work.waiting} 个实操文件待上传", f"{work.waiting} work files wait to be sent")
+        text = say(f"{work.waiting} 个作品文件待上传", f"{work.waiting} work files wait to be sent")
         found.append(("work_waits", text, "warn", None))
     return found
 

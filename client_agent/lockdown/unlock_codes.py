@@ -1,4 +1,4 @@
-"""Unlock this PC by a code that an invigilator reads out: without the station, once for each code.
+"""Unlock this PC by a code that an invigilator types: without the station, once for each code.
 
 The station sends digests of codes with the orders (PROTOCOL.md); the codes themselves stand at the console only.
 Which ids were used, and how many wrong codes came in a row, lies in a file of the state folder. It is on
@@ -23,8 +23,8 @@ from client_agent.errors import AgentError, problem
 
 WRONG_CODE = problem(
     "unlock_code_wrong",
-    "解锁码不对。请监考员核对考位号后重新读出。",
-    "The unlock code is wrong. The invigilator should check the seat number and read it out again.",
+    "解锁码不对。请监考员核对考位号后重新输入。",
+    "The unlock code is wrong. The invigilator should check the seat number and type it again.",
 )
 USED_CODE = problem(
     "unlock_code_used",

@@ -173,7 +173,7 @@ function renderFaults() {
     const fails = faults.filter((one) => one.state === "fail").length;
     faults.splice(fails, 0, {
       key: "unheard", state: "unheard", title: say("联系不上", "Not heard"), measured: "", wanted: "",
-      to_do: say("开机；检查网线；考试代理未启动的，重启该机。", "Switch the PC on; check its cable; restart it if its agent does not run."),
+      to_do: say("开机；检查网线；考试机程序没有运行的，重启该机。", "Switch the PC on; check its cable; restart it if its agent does not run."),
       seats: unheard.map((pc) => ({ seat_id: pc.seat_id, seat: pc.seat, measured: "" })),
     });
   }
@@ -206,7 +206,7 @@ function open(seatId) {
   const title = say(`考位 ${pc.seat}`, `Seat ${pc.seat}`) + (pc.is_spare ? say("（备用）", " (spare)") : "");
   if (!pc.machine) {
     notice(pc.state === "link"
-      ? say(`${title} 没有安装考试代理，只打开了考位链接，不能自动检查。`, `${title} has no agent, only the seat link: it cannot be checked from here.`)
+      ? say(`${title} 没有安装考试机程序，只打开了考位链接，不能自动检查。`, `${title} has no agent, only the seat link: it cannot be checked from here.`)
       : say(`${title} 还没有考试机。`, `${title} has no PC yet.`), "bad");
     return;
   }
@@ -216,7 +216,7 @@ function open(seatId) {
 export async function check(seatIds) {
   try {
     const done = await post(`/api/rooms/${roomId}/check`, seatIds ? { seat_ids: seatIds } : {});
-    const left = done.left_out ? say(`，${done.left_out} 个考位没有考试代理`, `, ${done.left_out} seats without an agent`) : "";
+    const left = done.left_out ? say(`，${done.left_out} 个考位没有考试机程序`, `, ${done.left_out} seats without an agent`) : "";
     notice(done.asked ? say(`已通知 ${done.asked} 台考试机检查${left}。`, `${done.asked} PCs were asked${left}.`) : say("没有可检查的考试机。", "No PC can be checked."), done.asked ? "good" : "bad");
     await refresh();
   } catch (refusal) {

@@ -14,7 +14,7 @@ const ACTS = [
   { code: "release_screen", act: "command_devices", text: say("恢复屏幕", "Release screen"), holds: (seat) => seat.device.state === "screen" || seat.device.screen_text !== "", perform: releaseScreen },
   { code: "restart_browser", act: "command_devices", text: say("重启考试页面", "Restart page"), holds: any, perform: (seats, done) => command(seats, done, "restart_browser", say("重启考试页面", "Restart the test page"), say("考试页面关闭后重新打开，已保存的答案不受影响。", "The page closes and opens again; saved answers stay.")) },
   { code: "picture", act: "see_screens", text: say("查看屏幕", "Look at screen"), holds: (seat) => seat.device.takes_pictures && there(seat), one: true, perform: lookAtScreen, hint: say("考试计划允许、且已告知考生时可用", "Where the plan allows it and candidates are told") },
-  { code: "check", act: "command_devices", text: say("重新检测", "Check again"), holds: any, perform: (seats, done) => command(seats, done, "check", say("重新检测", "Check again"), say("结果显示在“考场检查”页。", "The result stands on the page Room check.")) },
+  { code: "check", act: "command_devices", text: say("重新检查", "Check again"), holds: any, perform: (seats, done) => command(seats, done, "check", say("重新检查", "Check again"), say("结果显示在“考场检查”页。", "The result stands on the page Room check.")) },
   { code: "update", act: "command_devices", text: say("更新程序", "Update"), holds: (seat) => seat.device.can_update, perform: (seats, done) => command(seats, done, "update", say("更新程序", "Update the agent"), say("从本服务器下载安装，约 1 分钟，其间考试机短暂断线。", "Installed from this server in about a minute; the PC is away for a moment.")) },
   { code: "free", act: "free_devices", text: say("解除锁定", "Unlock"), holds: (seat) => seat.device.is_held && !["freed", "code"].includes(seat.device.state), perform: free, danger: true },
   { code: "hold", act: "free_devices", text: say("重新锁定", "Lock again"), holds: (seat) => ["freed", "code"].includes(seat.device.state), perform: hold },
@@ -150,7 +150,7 @@ async function showCode(seats) {
   const close = make("button", { type: "button", class: "primary", text: say("关闭", "Close") });
   const dialog = make("dialog", {}, make("h2", { text: say(`考位 ${seat.seat} 解锁码`, `Unlock code of seat ${seat.seat}`) }),
     make("p", { class: "big-code", text: `${shown.code.slice(0, 4)} ${shown.code.slice(4)}` }),
-    make("p", { class: "hint", text: say("在该考试机的锁定画面选择“输入解锁码”。不要念出声，由监考员亲自输入。", "Choose 'enter unlock code' on that PC. The invigilator types it; do not read it aloud.") }),
+    make("p", { class: "hint", text: say("在该考试机上按 Ctrl+Alt+Shift+U，由监考员亲自输入，不要念出声。", "Press Ctrl+Alt+Shift+U on that PC. The invigilator types it; do not read it aloud.") }),
     make("div", { class: "acts" }, close));
   close.addEventListener("click", () => dialog.close());
   dialog.addEventListener("close", () => dialog.remove());

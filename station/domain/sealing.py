@@ -79,7 +79,7 @@ class Point:
 
 POINT_TITLES: dict[str, tuple[str, str]] = {
     "candidate_pcs": ("考生机就绪", "Candidate PCs ready"),
-    "paired": ("考生机已配对到考位", "Candidate PCs paired with their seats"),
+    "paired": ("考生机已登记到考位", "Candidate PCs registered at their seats"),
     "heard": ("考生机在线", "Candidate PCs heard"),
     "internet": ("考生机不能访问外网", "Candidate PCs cannot reach the Internet"),
     "spares": ("备用机", "Spare PCs"),

@@ -61,7 +61,7 @@ KINDS: dict[str, tuple[str, str, bool]] = {
     "restart_browser": ("重启考试页面", "restart the test page", False),
     "show_message": ("显示消息", "show a message", False),
     "picture": ("查看屏幕", "look at the screen", False),
-    "check": ("重新检测", "check again", False),
+    "check": ("重新检查", "check again", False),
     "update": ("更新程序", "update the agent", True),
     "log_out": ("注销", "log out", True),
     "shut_down": ("关机", "shut down", True),

@@ -42,8 +42,8 @@ from station.store.models import (
 REHEARSAL_UNKNOWN = problem("rehearsal_unknown", "没有这次演练。", "There is no such rehearsal.")
 NO_PLAYER = problem(
     "no_player",
-    "没有可参加演练的考试机：须已配对、在线，且考试代理支持演练。",
-    "No PC can take part: it has to be paired, heard, and its agent must know how to rehearse.",
+    "没有可参加演练的考试机：须已登记、在线，且考试机程序支持演练。",
+    "No PC can take part: it has to be registered, heard, and its agent must know how to rehearse.",
 )
 COMMAND = "rehearse"
 _SUBJECT = "rehearsal"

@@ -65,7 +65,7 @@ def read_points(db: Session, picture: RoomPicture, facts: Facts, *, at: datetime
     pcs, spares = picture.pcs_of(is_spare=False), picture.pcs_of(is_spare=True)
     return [
         _candidate_pcs(pcs, at),
-        _seats_point("paired", pcs, {PcState.LINK, PcState.NONE}, ("未配对", "not paired")),
+        _seats_point("paired", pcs, {PcState.LINK, PcState.NONE}, ("未登记", "not registered")),
         _seats_point("heard", pcs, {PcState.UNHEARD}, ("联系不上", "not heard")),
         _internet(pcs, spares),
         _spares(spares),
@@ -113,8 +113,8 @@ def _candidate_pcs(pcs: Sequence[Pc], at: datetime) -> Point:
         zh, en = f"{fit} / {total} 就绪，未就绪：{named[0]}", f"{fit} of {total} ready; not: {named[1]}"
         return Point("candidate_pcs", PointState.OPEN, zh, en, wrong)
     if fit < total:
-        zh = f"{fit} / {total} 就绪，其余未配对或联系不上"
-        en = f"{fit} of {total} ready; the others are not paired or not heard"
+        zh = f"{fit} / {total} 就绪，其余未登记或联系不上"
+        en = f"{fit} of {total} ready; the others are not registered or not heard"
         return Point("candidate_pcs", PointState.OPEN, zh, en)
     old = tuple(one.reading.number for one in pcs if _is_old(one.reading.reported_at, at))
     if old:

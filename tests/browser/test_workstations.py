@@ -68,11 +68,11 @@ def test_a_screen_is_locked_and_released_and_the_row_says_so(room: BuiltRoom, pc
     console.get_by_role("button", name="锁屏并提示").click()
     console.get_by_label("提示内容").fill("请停止操作")
     console.get_by_role("button", name="锁屏", exact=True).click()
-    expect(row(console, "5")).to_contain_text("屏幕已锁", timeout=PATIENCE_MS)
+    expect(row(console, "5")).to_contain_text("已锁屏", timeout=PATIENCE_MS)
     assert pc.orders()["screen"]["text"] == "请停止操作"
     console.get_by_role("button", name="恢复屏幕").click()
     console.get_by_role("dialog").get_by_role("button", name="恢复屏幕").click()
-    expect(row(console, "5")).not_to_contain_text("屏幕已锁", timeout=PATIENCE_MS)
+    expect(row(console, "5")).not_to_contain_text("已锁屏", timeout=PATIENCE_MS)
     assert pc.orders()["screen"]["kind"] == "page"
 
 
