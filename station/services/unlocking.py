@@ -112,7 +112,7 @@ def stock_up(db: Session, device_id: int, made: Sequence[MadeCode], *, at: datet
 def show_code(
     db: Session, seat_id: int, *, reason: str, secret: bytes, by: int, at: datetime
 ) -> tuple[Device, UnlockCode, str]:
-    """Show one code for the PC of a seat, for an invigilator to type; each is shown once, and recorded with the reason."""
+    """Show one code for the PC of a seat, for an invigilator to type; each is shown once, recorded with the reason."""
     check_text(reason)
     seat, device = _device_at(db, seat_id)
     code = db.scalars(
