@@ -83,7 +83,7 @@ def test_a_long_outage_ends_on_a_calm_cover_until_the_invigilator_goes_on(room: 
     start_again(room, timedelta(minutes=12))
     cover = pc.page.locator("dialog.cover")
     expect(cover).to_contain_text("考试暂停")
-    expect(cover).to_contain_text(re.compile(r"考站自 \d\d:\d\d:\d\d 中断，正在等监考员宣布继续"))
+    expect(cover).to_contain_text(re.compile(r"考试服务器自 \d\d:\d\d:\d\d 中断，正在等监考员宣布继续"))
     expect(cover).to_contain_text("您的答案都已保存")
     expect(cover).to_contain_text(re.compile(r"剩余时间停在 [\d:]+，不会减少"))
     assert answers(room)["w1"] == {"base": {"string": "长时间断网时写的"}}, "what was typed meanwhile is in time"

@@ -91,7 +91,7 @@ export class OutageTold {
 export function heldTexts(held, { unsent, isDurable, isAway, remainingMs }) {
   const since = held ? clockTime(held.since) : "";
   const why = held && {
-    outage: say(`考站自 ${since} 中断，正在等监考员宣布继续。`, `The server was down from ${since}; the invigilator will say when the test goes on.`),
+    outage: say(`考试服务器自 ${since} 中断，正在等监考员宣布继续。`, `The server was down from ${since}; the invigilator will say when the test goes on.`),
     sitting: say(`监考员自 ${since} 暂停了全场考试。`, `The invigilator has suspended the test for everybody since ${since}.`),
     candidate: say(`监考员自 ${since} 暂停了您的作答。`, `The invigilator has suspended your test since ${since}.`),
   }[held.by];
