@@ -88,14 +88,14 @@ class Limit:
 
 LIMITS: tuple[Limit, ...] = (
     Limit("lost", "丢失的答案", "answers lost", "", most=0),
-    Limit("faults", "出错", "faults", "", most=0),
+    Limit("faults", "出错次数", "faults", "", most=0),
     Limit("unfinished", "未完成的考生", "candidates without a result", "", most=0),
-    Limit("disconnects", "断线", "disconnects", "", most=0),
-    Limit("log_in_p95", "登录 p95", "log-in p95", "ms", most=5000),
-    Limit("paper_p95", "打开试卷 p95", "paper p95", "ms", most=8000),
-    Limit("save_p50", "保存 p50", "save p50", "ms", most=500),
-    Limit("save_p99", "保存 p99", "save p99", "ms", most=2000),
-    Limit("save_max", "保存 最慢", "slowest save", "ms", most=5000),
+    Limit("disconnects", "断线次数", "disconnects", "", most=0),
+    Limit("log_in_p95", "登录（95% 在此以内）", "log-in (95 % within)", "ms", most=5000),
+    Limit("paper_p95", "打开试卷（95% 在此以内）", "opening the paper (95 % within)", "ms", most=8000),
+    Limit("save_p50", "保存（一半在此以内）", "saving (half within)", "ms", most=500),
+    Limit("save_p99", "保存（99% 在此以内）", "saving (99 % within)", "ms", most=2000),
+    Limit("save_max", "保存（最慢一次）", "saving (the slowest)", "ms", most=5000),
     Limit("file_mb_s", "每机文件传输", "files, one PC", "MB/s", least=1),
     Limit("saves", "已确认保存", "acknowledged saves", ""),
     Limit("cpu_percent", "考站占用 CPU", "station's share of the CPU", "%", most=80),
@@ -179,8 +179,14 @@ def parse_report(document: Mapping[str, Any]) -> SeatReport:
     )
 
 
-def sum_up(reports: Mapping[str, SeatReport | None], *, stored: Mapping[str, int], server: Server) -> Summary:
-    """Sum up what the seats measured. `stored`: how many answers the store holds of each seat.
+def sum_up(
+    reports: Mapping[str, SeatReport | None],
+    *,
+    stored: Mapping[str, int],
+    server: Server,
+    refusals: Mapping[str, str] | None = None,
+) -> Summary:
+    """Sum up what the seats measured. `stored`: how many answers the store holds of each seat; `refusals`: why not.
 
     An answer is lost that was acknowledged and is not in the store, or that the player did not find again.
     """
@@ -206,7 +212,7 @@ def sum_up(reports: Mapping[str, SeatReport | None], *, stored: Mapping[str, int
     }
     return Summary(
         {code: None if value is None else round(value, 2) for code, value in figures.items()},
-        {seat: _seat_figures(one, lost.get(seat, 0)) for seat, one in reports.items()},
+        {seat: _seat_figures(one, lost.get(seat, 0), (refusals or {}).get(seat)) for seat, one in reports.items()},
     )
 
 
@@ -237,9 +243,9 @@ def spoken(figures: Mapping[str, float | None]) -> tuple[str, str]:
     )
 
 
-def _seat_figures(report: SeatReport | None, lost: int) -> dict[str, Any]:
+def _seat_figures(report: SeatReport | None, lost: int, refusal: str | None) -> dict[str, Any]:
     if report is None:
-        return {"is_told": False, "is_passed": False}
+        return {"is_told": False, "is_passed": False, "texts": [refusal] if refusal else []}
     figures: dict[str, float | None] = {
         "lost": lost,
         "faults": len(report.faults),

@@ -57,7 +57,7 @@ class PcState(StrEnum):
 
 PC_STATE_NAMES: dict[PcState, tuple[str, str]] = {
     PcState.NOT_READY: ("未就绪", "not ready"),
-    PcState.UNHEARD: ("未联系上", "not heard"),
+    PcState.UNHEARD: ("联系不上", "not heard"),
     PcState.UNCHECKED: ("未检查", "not checked"),
     PcState.STALE: ("需重新检查", "check again"),
     PcState.LINK: ("仅考位链接", "seat link only"),
