@@ -20,6 +20,7 @@ from client_agent.commands import Commands
 from client_agent.discovery import NO_STATION_FOUND
 from client_agent.duties import Duties
 from client_agent.errors import AgentError
+from client_agent.freedom import Freedom
 from client_agent.heartbeat import Heartbeat
 from client_agent.hot_keys import HotKeys
 from client_agent.kiosk import Prepare, Start, start_process
@@ -83,7 +84,7 @@ class Agent:
         self.boot_id = machine.boot_id()
         self.lockdown = parts.lockdown()
         self.keeping = Keeping(self.lockdown)
-        self.freed = store.freed()
+        self._freedom = Freedom(store)
         self.is_left = False
         self._is_taken_over = False
         self.message = ""
@@ -128,6 +129,11 @@ class Agent:
     def is_locked(self) -> bool:
         return self.lockdown.profile is not None
 
+    @property
+    def freed(self) -> Freed | None:
+        """Say who freed this PC against its orders."""
+        return self._freedom.freed
+
     def run(self, ending: threading.Event) -> None:
         """Work until `ending`; afterwards the PC is as it was before, and no window of ours is left."""
         self._ending = ending
@@ -159,10 +165,9 @@ class Agent:
 
     def free(self, freed: Freed) -> None:
         """Have the PC unlocked against its orders; a disk that is full keeps nobody in."""
-        self.freed = freed
         self.is_left = True
         try:
-            self.store.keep_freed(freed)
+            self._freedom.take(freed)
         except AgentError as failure:
             self.say(failure.sentence("zh"), failure.sentence("en"))
         self._hurry()
@@ -181,8 +186,7 @@ class Agent:
             "locked": profile is not None,
             "profile": profile.digest if profile is not None else "",
             "browser": self.screen.state,
-            "unlocked_by_code": self.freed is not None and self.freed.by == "code",
-            "unlock_code": self.freed.code_id if self.freed is not None else "",
+            **self._freedom.as_told(),
             "problems": self._problems(),
         }
 
@@ -237,22 +241,12 @@ class Agent:
 
     def _turn(self) -> None:
         """Look once at everything, and make the PC what it shall be now."""
-        self._look_at_freed()
+        self.is_left = self._freedom.look(self.heartbeat.orders) or self.is_left
         self._lock_or_unlock()
         self._keys.watch(is_locked=self.is_locked, orders=self.orders)
         self._follow_work()
         was_closed = self.screen.show(decide(self._facts()), self._page_url, reopen=self.is_locked)
         self.is_left = self.is_left or was_closed
-
-    def _look_at_freed(self) -> None:
-        """Take up what `exam-agent unlock` or `restore` wrote; orders that no longer lock end it."""
-        orders = self.heartbeat.orders
-        if self.freed is None:
-            self.freed = self.store.freed()
-            self.is_left = self.is_left or self.freed is not None
-        elif orders is not None and orders.lock is None:
-            self.store.keep_freed(None)
-            self.freed = None
 
     def _lock_or_unlock(self) -> None:
         orders = self.orders

@@ -16,7 +16,7 @@ ORDERS_WRONG = problem(
 
 @dataclass(frozen=True)
 class Orders:
-    """The orders of one version. `lock` None: the PC is free."""
+    """The orders of one version. `lock` None: the PC is free. `lock_again`: codes that free it no longer."""
 
     version: str
     raw: Mapping[str, Any]
@@ -27,6 +27,7 @@ class Orders:
     work: Mapping[str, Any] | None = None
     accessibility: Mapping[str, Any] | None = None
     unlock_codes: tuple[Mapping[str, Any], ...] = ()
+    lock_again: tuple[str, ...] = ()
     requirements: str = ""
 
     @classmethod
@@ -38,7 +39,7 @@ class Orders:
         if "lock" not in document:
             raise AgentError(ORDERS_WRONG, field="lock")
         screen = _object(document, "screen") or {"kind": "none"}
-        codes = document.get("unlock_codes")
+        codes, again = document.get("unlock_codes"), document.get("lock_again")
         check = _object(document, "check") or {}
         return cls(
             version=version,
@@ -50,6 +51,7 @@ class Orders:
             work=_object(document, "work"),
             accessibility=_object(document, "accessibility"),
             unlock_codes=tuple(code for code in codes if isinstance(code, dict)) if isinstance(codes, list) else (),
+            lock_again=tuple(str(code) for code in again) if isinstance(again, list) else (),
             requirements=str(check.get("requirements") or ""),
         )
 

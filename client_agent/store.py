@@ -42,10 +42,11 @@ class Pairing:
 
 @dataclass(frozen=True)
 class Freed:
-    """Who freed this PC against its orders: `code`, `command` or `restore`. Holds until orders no longer lock it."""
+    """Who freed this PC against its orders: `code`, `command` or `restore`; `at` by this PC's clock (`freedom`)."""
 
     by: str
     code_id: str = ""
+    at: str = ""
 
 
 class Store:
@@ -79,7 +80,7 @@ class Store:
 
     def forget(self) -> None:
         """Forget station, token, seat and orders. What the lockdown must put back is not touched."""
-        for name in ("pairing.json", "orders.json", "freed.json", "commands.json"):
+        for name in ("pairing.json", "orders.json", "freed.json", "commands.json", "programs.json"):
             with contextlib.suppress(FileNotFoundError):
                 self.path(name).unlink()
 
@@ -100,7 +101,7 @@ class Store:
 
     def freed(self) -> Freed | None:
         kept = self._read("freed.json")
-        return Freed(str(kept.get("by", "")), str(kept.get("code_id", ""))) if kept else None
+        return Freed(*(str(kept.get(name, "")) for name in ("by", "code_id", "at"))) if kept else None
 
     def keep_freed(self, freed: Freed | None) -> None:
         if freed is not None:
@@ -117,6 +118,17 @@ class Store:
     def keep_commands(self, done: Mapping[int, Mapping[str, Any]]) -> None:
         newest = sorted(done)[-COMMANDS_REMEMBERED:]
         self._write("commands.json", {str(number): done[number] for number in newest})
+
+    def programs(self) -> Mapping[str, Any]:
+        """Give what is known of the programs that are open; empty if none was opened."""
+        return self._read("programs.json")
+
+    def keep_programs(self, opened: Mapping[str, Any] | None) -> None:
+        if opened is not None:
+            self._write("programs.json", opened)
+        else:
+            with contextlib.suppress(OSError):
+                self.path("programs.json").unlink()
 
     def port(self) -> int:
         """Give the port the local pages had last: policies of a lock in force name it."""

@@ -43,6 +43,12 @@ class DeviceReading:
     def is_silent(self) -> bool:
         return self.state in {"lost", "unheard"}
 
+    @property
+    def level(self) -> str:
+        """Say how much attention the PC's state wants; a code that somebody has taken note of calls nobody."""
+        is_noted = self.state == "code" and self.device.is_freed_seen
+        return "note" if is_noted else LEVELS.get(self.state, "none")
+
 
 def read_devices(edge: Edge) -> dict[int, DeviceReading]:
     """Read every PC that has a seat, by seat."""
@@ -60,8 +66,8 @@ def device_problems(reading: DeviceReading) -> list[tuple[str, str, str, datetim
         return []
     found: list[tuple[str, str, str, datetime | None]] = []
     if reading.state in {"code", "freed", "unlocked"}:
-        text = say(f"考试机{STATES[reading.state][0]}", f"PC {STATES[reading.state][1]}")
-        found.append((f"device_{reading.state}", text, LEVELS[reading.state], None))
+        since = reading.device.freed_at if reading.state != "unlocked" else None
+        found.append((f"device_{reading.state}", _unlocked_text(reading), reading.level, since))
     if reading.state == "screen":
         found.append(("device_screen", say("已锁屏", "screen locked"), "note", reading.device.screen_since))
     for trouble in reading.heard.beat.troubles[:MOST_TROUBLES]:
@@ -73,10 +79,21 @@ def device_problems(reading: DeviceReading) -> list[tuple[str, str, str, datetim
     return found
 
 
+def _unlocked_text(reading: DeviceReading) -> str:
+    """Say how a PC comes to be unlocked; of a code which, and whether somebody knows."""
+    device = reading.device
+    zh, en = STATES[reading.state]
+    if reading.state != "code":
+        return say(f"考试机{zh}", f"PC {en}")
+    known_zh, known_en = ("（已知悉）", ", noted") if device.is_freed_seen else ("", "")
+    code = device.freed_code or "—"
+    return say(f"考试机已用解锁码 {code} 解锁{known_zh}", f"PC unlocked by code {code}{known_en}")
+
+
 def _reading(edge: Edge, device: KnownDevice) -> DeviceReading:
     heard = edge.devices.last(device.id)
     orders = edge.roll.orders(device.id) or {}
-    is_freed = device.freed_sitting_id in edge.roll.situation().held_sittings(device)
+    is_freed = edge.roll.situation().is_freed(device)
     is_held = orders.get("lock") is not None or is_freed
     since = edge.devices.lost_since(device.id)
     return DeviceReading(device, heard, _state(edge, device, heard, orders, is_freed=is_freed), since, is_held)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from invigilator_console.device_state import LEVELS as DEVICE_LEVELS
 from invigilator_console.device_state import STATES as DEVICE_STATES
 from invigilator_console.device_state import DeviceReading, device_problems
 from invigilator_console.swaps import SwapsReading, returns_document, stopwatch_document
@@ -244,13 +243,20 @@ def _of_device(seat: SeatReading, connection: str, around: Around) -> list[dict[
     device = around.devices.get(seat.seat_id)
     if device is None or around.sitting.state not in HOLDING:
         return []
-    found = [_problem(*one) for one in device_problems(device)]
+    found = [_problem(*_calmer(one, seat)) for one in device_problems(device)]
     if device.state == "lost" and connection != "lost" and seat.attempt_state not in _ENDED:
         text = say("考试机程序无应答", "agent silent")
         if connection == "never":
             text = say("考试机离线", "PC is off")
         found.append(_problem("device_lost", text, "warn", device.since))
     return found
+
+
+def _calmer(problem: tuple[str, str, str, datetime | None], seat: SeatReading) -> tuple[str, str, str, datetime | None]:
+    """Call nobody to a PC that is unlocked once its candidate has ended or is absent: it is still said."""
+    code, text, level, since = problem
+    has_ended = seat.attempt_state in _ENDED or (seat.attempt_state is None and seat.attendance == "absent")
+    return (code, text, "note" if has_ended and code in {"device_code", "device_freed"} else level, since)
 
 
 def _device_document(device: DeviceReading | None) -> dict[str, object] | None:
@@ -260,7 +266,7 @@ def _device_document(device: DeviceReading | None) -> dict[str, object] | None:
         "id": device.device.id,
         "state": device.state,
         "state_name": say(*DEVICE_STATES[device.state]),
-        "level": DEVICE_LEVELS.get(device.state, "none"),
+        "level": device.level,
     }
 
 

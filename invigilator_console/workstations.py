@@ -10,7 +10,7 @@ from flask import Blueprint, Response, render_template, send_file
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from invigilator_console.device_state import LEVELS, STATES, DeviceReading, device_problems, read_all
+from invigilator_console.device_state import STATES, DeviceReading, device_problems, read_all
 from invigilator_console.guards import staff_body, staff_only
 from invigilator_console.pages import page_frame
 from invigilator_console.seat_state import moment
@@ -144,9 +144,15 @@ def _register_locks(routes: Blueprint, edge: Edge) -> None:
     @staff_only(edge, "free_devices", writes=True)
     def hold(db: Session, person: Staff, at: datetime) -> Response:
         devices = _chosen(db)
-        for device in devices:
-            unlocking.hold_device(db, device, by=person.id, at=at)
-        return json_response({"changed": len(devices)})
+        held = [unlocking.hold_device(db, device.id, by=person.id, at=at) for device in devices]
+        silent = [device.id for device in devices if edge.devices.is_silent(device.id)]
+        return json_response({"changed": sum(held), "silent": len(silent)})
+
+    @routes.post("/api/devices/acknowledge")
+    @staff_only(edge, "free_devices", writes=True)
+    def acknowledge(db: Session, person: Staff, at: datetime) -> Response:
+        noted = [unlocking.acknowledge_unlock(db, device.id, by=person.id, at=at) for device in _chosen(db)]
+        return json_response({"changed": sum(noted)})
 
 
 def _register_codes(routes: Blueprint, edge: Edge) -> None:
@@ -227,8 +233,11 @@ def _device_document(
         "can_update": is_old and device.system in wanted,
         "state": reading.state,
         "state_name": say(*STATES[reading.state]),
-        "level": LEVELS.get(reading.state, "none"),
+        "level": reading.level,
         "since": moment(reading.since),
+        "freed_at": moment(device.freed_at),
+        "freed_code": device.freed_code,
+        "is_freed_seen": device.is_freed_seen,
         "is_held": reading.is_held,
         "screen_text": device.screen_text,
         "browser": None if beat is None else beat.browser,

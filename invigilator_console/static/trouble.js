@@ -7,6 +7,7 @@ import { showDetails } from "./details.js";
 import { decideLate, markAbsent } from "./seat_acts.js";
 import { holdTime, moveSeat, moveToWaiting, proposeTime, seatOfWaiting, watchLine } from "./swap.js";
 import { age, ageSeconds } from "./times.js";
+import { hold, holdNow } from "./workstation_acts.js";
 
 // Above this many of one kind a single line stands for all.
 const MOST_ALIKE = 3;
@@ -22,9 +23,13 @@ const REMEDIES = {
   out: ["record_leave", "已返回", "Is back", (seat) => quick("/api/leave/end", { entry_id: seat.entry_id })],
   absence_open: ["record_attendance", "记缺考", "Absent", (seat, board) => markAbsent(board, [seat])],
   late_saves: ["see_board", "裁定", "Decide", () => decideLate()],
+  device_code: ["free_devices", "重新锁定", "Lock again", (seat, board, seats) => lockAgain(board, seats)],
+  device_freed: ["free_devices", "重新锁定", "Lock again", (seat, board, seats) => lockAgain(board, seats)],
 };
+// What can also be let be, once somebody has looked.
+const NOTED = { device_code: ["free_devices", "知悉", "Noted", (seats) => quick("/api/devices/acknowledge", { device_ids: seats.map((seat) => seat.device.id) })] };
 // What has one screen for many.
-const FOR_MANY = ["late_saves", "time_lost"];
+const FOR_MANY = ["late_saves", "time_lost", "device_code", "device_freed"];
 
 let quickDone = () => {};
 
@@ -37,7 +42,8 @@ export function renderTrouble(board) {
     element.line = line;
     element.board = board;
     setClass(element, `line ${line.level}`);
-    const [mark, who, text, button] = element.children;
+    const [mark, who, text, noted, button] = element.children;
+    noted.hidden = !canBeNoted(line);
     setText(mark, line.level === "note" ? "i" : "!");
     setText(who, line.seats.length === 1 ? `${line.seats[0].seat} ${line.seats[0].name}` : say(`${line.seats.length} 人`, `${line.seats.length}`));
     setText(text, textOf(line));
@@ -80,16 +86,32 @@ function remedyOf(board, { seats, code }) {
   return ["move_to_spare", `换至 ${spare.seat}`, `Move to ${spare.seat}`, (seat) => moveToWaiting(board, seat)];
 }
 
+function canBeNoted({ code, level }) {
+  return level === "alarm" && Boolean(NOTED[code]) && may(NOTED[code][0]);
+}
+
+// One PC at once; many after a look at which they are.
+async function lockAgain(board, seats) {
+  if (seats.length > 1) return hold(seats, board.refresh);
+  try {
+    await holdNow(seats);
+  } catch (refusal) {
+    notice(refusal.message, "bad");
+  }
+  return quickDone();
+}
+
 function summary(code, one) {
-  return { late_saves: say("有答案截止后到达，待裁定", "have late answers, undecided"), suspended: say("已暂停", "suspended"),
+  return { late_saves: say("有答案截止后到达，待裁定", "have late answers, undecided"), device_code: say("考试机已用解锁码解锁", "PCs unlocked by code"), suspended: say("已暂停", "suspended"),
     waiting_release: say("等待放行", "wait for release"), time_lost: say("已恢复，损失待申请补时", "are back: time lost to propose") }[code] || one.text;
 }
 
 function newLine() {
   const line = make("div", { class: "line" },
     make("span", { class: "mark", "aria-hidden": "true" }), make("b"), make("span", { class: "text" }),
-    make("button", { type: "button", class: "small" }));
+    make("button", { type: "button", class: "small", text: say("知悉", "Noted"), hidden: "" }), make("button", { type: "button", class: "small" }));
   line.children[1].addEventListener("click", () => choose(line.line.seats.map((seat) => seat.entry_id)));
+  line.children[3].addEventListener("click", () => NOTED[line.line.code][3](line.line.seats));
   line.lastElementChild.addEventListener("click", () => mend(line));
   return line;
 }

@@ -17,7 +17,8 @@ const ACTS = [
   { code: "check", act: "command_devices", text: say("重新检查", "Check again"), holds: any, perform: (seats, done) => command(seats, done, "check", say("重新检查", "Check again"), say("结果显示在“考场检查”页。", "The result stands on the page Room check.")) },
   { code: "update", act: "command_devices", text: say("更新程序", "Update"), holds: (seat) => seat.device.can_update, perform: (seats, done) => command(seats, done, "update", say("更新程序", "Update the agent"), say("从本服务器下载安装，约 1 分钟，其间考试机短暂断线。", "Installed from this server in about a minute; the PC is away for a moment.")) },
   { code: "free", act: "free_devices", text: say("解除锁定", "Unlock"), holds: (seat) => seat.device.is_held && !["freed", "code"].includes(seat.device.state), perform: free, danger: true },
-  { code: "hold", act: "free_devices", text: say("重新锁定", "Lock again"), holds: (seat) => ["freed", "code"].includes(seat.device.state), perform: hold },
+  { code: "hold", act: "free_devices", text: say("重新锁定", "Lock again"), holds: (seat) => ["freed", "code", "lost", "unheard"].includes(seat.device.state), perform: hold, hint: say("断线的考试机恢复连接后锁定", "A PC that is away locks when it is back") },
+  { code: "acknowledge", act: "free_devices", text: say("已知悉", "Noted"), holds: (seat) => seat.device.state === "code" && !seat.device.is_freed_seen, perform: acknowledge, hint: say("知悉已用解锁码，保持解锁，不再报警", "Stays unlocked, calls nobody any more") },
   { code: "unlock_code", act: "show_unlock_code", text: say("解锁码", "Unlock code"), holds: any, one: true, perform: showCode, hint: say("考试机连不上服务器又锁定时使用", "For a locked PC that cannot reach the server") },
   { code: "log_out", act: "command_devices", text: say("注销", "Log out"), holds: there, perform: (seats, done) => command(seats, done, "log_out", say("注销", "Log out"), say("注销操作系统账户。有人作答的考试机不能注销。", "Logs out of the system; refused where somebody answers."), true), danger: true },
   { code: "shut_down", act: "command_devices", text: say("关机", "Shut down"), holds: there, perform: (seats, done) => command(seats, done, "shut_down", say("关机", "Shut down"), say("有人作答的考试机不能关机。", "Refused where somebody answers."), true), danger: true },
@@ -130,10 +131,27 @@ function free(seats, done) {
   });
 }
 
-function hold(seats, done) {
+export function hold(seats, done) {
+  const away = seats.filter((seat) => !there(seat));
+  const later = away.length && say(`${away.length} 台断线：恢复连接后锁定；此前用过的解锁码不再有效。`, `${away.length} are away: they lock when they are back, whatever code was used before now.`);
   return ask({
-    title: say("重新锁定", "Lock again"), effects: [whom(seats)], confirm: say("重新锁定", "Lock again"), isFilledIn: true,
-    act: async () => { await post("/api/devices/hold", ids(seats)); await done(); },
+    title: say("重新锁定", "Lock again"), effects: [whom(seats), later].filter(Boolean), confirm: say("重新锁定", "Lock again"), isFilledIn: true,
+    act: async () => { await holdNow(seats); await done(); },
+  });
+}
+
+/** Lock PCs again, and say of those that are away that it comes later. */
+export async function holdNow(seats) {
+  const answer = await post("/api/devices/hold", ids(seats));
+  if (answer.silent) notice(say(`已下达。${answer.silent} 台断线，恢复连接后锁定。`, `Given. ${answer.silent} are away and lock when they are back.`));
+}
+
+function acknowledge(seats, done) {
+  return ask({
+    title: say("已知悉解锁", "Note the unlocking"),
+    effects: [whom(seats), say("考试机保持解锁，须有人看管；监控页不再报警。写入记录。", "They stay unlocked and somebody has to watch; the board calls nobody any more. It is recorded.")],
+    confirm: say("已知悉", "Noted"), isFilledIn: true,
+    act: async () => { await post("/api/devices/acknowledge", ids(seats)); await done(); },
   });
 }
 

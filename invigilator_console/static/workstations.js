@@ -128,6 +128,8 @@ function renderRows() {
 }
 
 function stateText(device) {
+  if (device.state === "code") return say(`已用解锁码 ${device.freed_code || "—"} 解锁（${clock(device.freed_at)}）`, `unlocked by code ${device.freed_code || "—"} (${clock(device.freed_at)})`) + (device.is_freed_seen ? say("，已知悉", ", noted") : "");
+  if (device.state === "freed" && device.freed_at) return say(`${device.state_name}（${clock(device.freed_at)}）`, `${device.state_name} (${clock(device.freed_at)})`);
   if (device.state === "lost" && device.since) return say(`断线 ${age(ageSeconds(device.since))}`, `lost ${age(ageSeconds(device.since))}`);
   return device.state_name;
 }

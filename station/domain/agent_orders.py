@@ -72,6 +72,7 @@ def orders_for(
     *,
     work: Mapping[str, object] | None = None,
     unlock_codes: Sequence[Mapping[str, object]] = (),
+    used_codes: Sequence[str] = (),
     requirements: str = "",
 ) -> dict[str, object]:
     """Compose a PC's orders as PROTOCOL.md writes them, with their version.
@@ -79,13 +80,14 @@ def orders_for(
     1. While the room holds any sitting, all its seats are locked, spares too; a PC without a seat never is.
     2. The policy is that of the entry's sitting, on a free seat that of the room's first.
     3. Programs that items name are allowed while the entry's sitting is under way.
-    4. Staff may free a PC for a sitting, and lock its screen at any time.
+    4. Staff may free a PC for a sitting, and lock its screen at any time. It is free while the PC serves that sitting.
+    5. A code that was used frees the PC only as long as rule 4 says: `lock_again` names it.
     """
     entry = entry_here(sittings, entries)
     sitting = next((one for one in sittings if entry is not None and one.id == entry.sitting_id), None)
     ruling = sitting or (sittings[0] if sittings else None)
     aids = entry.aids if entry is not None else ()
-    is_freed = any(one.id == decided.freed_sitting_id for one in sittings)
+    is_freed = ruling is not None and ruling.id == decided.freed_sitting_id
     is_locked = seat is not None and ruling is not None and ruling.policy.required and not is_freed
     orders: dict[str, object] = {
         "seat": None if seat is None else dict(seat),
@@ -98,6 +100,7 @@ def orders_for(
         "accessibility": dict.fromkeys(aids, True),
         "work": None if work is None else dict(work),
         "unlock_codes": [dict(code) for code in unlock_codes],
+        "lock_again": list(used_codes),
         "check": {"requirements": requirements},
     }
     return {"version": version_of(orders), **orders}

@@ -446,6 +446,12 @@ _event(
     Weight.ALARM,
 )
 _event(
+    "unlock_acknowledged",
+    "staff",
+    "已知悉考位 {seat} 考试机 {name} 用解锁码 {code} 解除锁定",
+    "Noted that PC {name} at seat {seat} was unlocked by code {code}",
+)
+_event(
     "device_troubled",
     "station",
     "考位 {seat} 考试机报告：{text_zh}",

@@ -228,4 +228,5 @@ def _leave_seat(db: Session, device: Device, *, at: datetime) -> None:
         .where(Workstation.device_id == device.id, Workstation.replaced_at.is_(None))
         .values(replaced_at=at, state=WorkstationState.RELEASED)
     )
-    device.seat_id, device.freed_sitting_id, device.freed_by = None, None, None
+    device.seat_id, device.freed_sitting_id, device.freed_by, device.freed_at = None, None, None, None
+    device.freed_code, device.freed_seen_by, device.held_at, device.held_by = "", None, None, None

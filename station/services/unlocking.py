@@ -155,8 +155,13 @@ def print_sheet(db: Session, room_id: int, *, secret: bytes, by: int, at: dateti
     ]
 
 
-def note_unlocked(db: Session, device_id: int, *, code_id: str, sitting_id: int | None, at: datetime) -> bool:
-    """Note that a PC was freed by a code: it stays free while `sitting_id` is held. False: it was known already."""
+def note_unlocked(
+    db: Session, device_id: int, *, code_id: str, sitting_id: int | None, used_at: datetime, at: datetime
+) -> bool:
+    """Note that a PC was freed by a code: it stays free while `sitting_id` is held. False: it was known already.
+
+    Staff who ordered to lock it again after that moment, before anybody here knew of the code, are obeyed.
+    """
     device = lock_row(db, Device, device_id)
     if device is None:
         return False
@@ -166,13 +171,38 @@ def note_unlocked(db: Session, device_id: int, *, code_id: str, sitting_id: int 
     ).one_or_none()
     if code is not None and code.used_at is not None:
         return False
+    if code is None and number >= 0:  # shown after the backup that this store comes from: its number is taken
+        code = UnlockCode(device_id=device_id, number=number, salt="", iterations=ITERATIONS, digest="", made_at=at)
+        db.add(code)
     if code is not None:
-        code.used_at = at
-    device.freed_sitting_id, device.freed_by = sitting_id, None
+        code.used_at = used_at
     seat = _seat_number(db, device)
     told = {"seat": seat, "name": device.name, "code": code_id or "—"}
     journal.append(db, "unlocked_by_code", at=at, sitting_id=sitting_id, **told)  # type: ignore[arg-type]
+    if device.held_at is not None and device.held_at >= used_at:
+        held = {"seat": seat, "name": device.name}
+        journal.append(db, "device_held", at=at, by=device.held_by, sitting_id=sitting_id, **held)  # type: ignore[arg-type]
+        return True
+    device.freed_sitting_id, device.freed_by, device.freed_at = sitting_id, None, used_at
+    device.freed_code, device.freed_seen_by = code_id, None
     return True
+
+
+def acknowledge_unlock(db: Session, device_id: int, *, by: int, at: datetime) -> bool:
+    """Take note that a PC was freed by a code, so that the board calls nobody any more. False: nothing to note."""
+    device = lock_row(db, Device, device_id)
+    if device is None or not is_freed_by_code(device) or device.freed_seen_by is not None:
+        return False
+    device.freed_seen_by = by
+    told = {"seat": _seat_number(db, device), "name": device.name, "code": device.freed_code or "—"}
+    sitting_id = device.freed_sitting_id
+    journal.append(db, "unlock_acknowledged", at=at, by=by, sitting_id=sitting_id, **told)  # type: ignore[arg-type]
+    return True
+
+
+def is_freed_by_code(device: Device) -> bool:
+    """Say whether a PC is free by a code, not by staff."""
+    return device.freed_sitting_id is not None and device.freed_by is None
 
 
 def free_device(db: Session, device: Device, *, sitting_id: int | None, reason: str, by: int, at: datetime) -> None:
@@ -180,19 +210,29 @@ def free_device(db: Session, device: Device, *, sitting_id: int | None, reason: 
     check_text(reason)
     if sitting_id is None:
         raise Refused(NOTHING_HELD)
-    device.freed_sitting_id, device.freed_by = sitting_id, by
+    device.freed_sitting_id, device.freed_by, device.freed_at = sitting_id, by, at
+    device.freed_code, device.freed_seen_by, device.held_at, device.held_by = "", None, None, None
     seat = _seat_number(db, device)
     journal.append(db, "device_freed", at=at, by=by, sitting_id=sitting_id, seat=seat, name=device.name, reason=reason)
 
 
-def hold_device(db: Session, device: Device, *, by: int, at: datetime) -> None:
-    """Lock a PC again that was freed; one that was not is left alone."""
+def hold_device(db: Session, device_id: int, *, by: int, at: datetime) -> bool:
+    """Lock a PC again that was freed: True. Of one that was not it is remembered that staff want it locked.
+
+    A code that was used before this moment, and of which the PC has yet to tell, frees it no more then.
+    """
+    device = lock_row(db, Device, device_id)
+    if device is None:
+        return False
+    device.held_at, device.held_by = at, by
     if device.freed_sitting_id is None:
-        return
+        return False
     sitting_id = device.freed_sitting_id
-    device.freed_sitting_id, device.freed_by = None, None
+    device.freed_sitting_id, device.freed_by, device.freed_at = None, None, None
+    device.freed_code, device.freed_seen_by = "", None
     seat = _seat_number(db, device)
     journal.append(db, "device_held", at=at, by=by, sitting_id=sitting_id, seat=seat, name=device.name)
+    return True
 
 
 def _counts(db: Session, device_id: int) -> tuple[int, int]:

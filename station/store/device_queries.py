@@ -32,6 +32,10 @@ class KnownDevice:
     screen_since: datetime | None
     freed_sitting_id: int | None
     is_freed_by_code: bool
+    freed_at: datetime | None
+    freed_code: str
+    is_freed_seen: bool
+    doubt: str
 
     @property
     def seat(self) -> dict[str, object] | None:
@@ -98,4 +102,8 @@ def _known(device: Device, seat: Seat | None, room: Room | None) -> KnownDevice:
         screen_since=device.screen_since,
         freed_sitting_id=device.freed_sitting_id,
         is_freed_by_code=device.freed_sitting_id is not None and device.freed_by is None,
+        freed_at=device.freed_at,
+        freed_code=device.freed_code,
+        is_freed_seen=device.freed_seen_by is not None,
+        doubt=device.doubt,
     )

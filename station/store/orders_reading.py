@@ -120,6 +120,19 @@ def read_codes(db: Session, at: datetime) -> dict[int, list[dict[str, object]]]:
     return found
 
 
+def read_used_codes(db: Session) -> dict[int, list[str]]:
+    """List the ids of the unlock codes that were used, by device."""
+    rows = db.execute(
+        select(UnlockCode.device_id, UnlockCode.number)
+        .where(UnlockCode.used_at.is_not(None))
+        .order_by(UnlockCode.device_id, UnlockCode.number)
+    )
+    found: dict[int, list[str]] = {}
+    for device_id, number in rows:
+        found.setdefault(device_id, []).append(f"k{number}")
+    return found
+
+
 @lru_cache(maxsize=64)
 def lock_policy(text: str) -> LockPolicy:
     """Read a subject's lock policy."""

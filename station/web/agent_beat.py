@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from station.errors import Invalid
@@ -17,6 +17,8 @@ from station.web.guards import FIELD_WRONG, text_field
 MOST_TROUBLES = 12
 MOST_DONE = 50
 LARGEST_NUMBER = 2**53
+# A PC whose clock jumped must not say that a code was used before the year began.
+LONGEST_UNLOCKED_S = 24 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ def read_beat(body: Mapping[str, Any]) -> SentBeat:
         browser=text_field(state, "browser", longest=16, default="none"),
         is_unlocked_by_code=state.get("unlocked_by_code") is True,
         unlock_code=text_field(state, "unlock_code", longest=16, default=""),
+        unlocked_s=_seconds(state, "unlocked_s"),
         troubles=tuple(_trouble(one) for one in _objects(state, "problems", MOST_TROUBLES)),
         work=_work(fields.get("work")),
     )
@@ -75,8 +78,10 @@ def _is_news(beat: Beat, before: Beat | None) -> bool:
 
 def _note_unlocked(edge: Edge, device: KnownDevice, beat: Beat, at: datetime) -> None:
     held = edge.roll.situation().held_sittings(device)
+    used_at = at - timedelta(seconds=min(beat.unlocked_s, LONGEST_UNLOCKED_S))
+    sitting_id = held[0] if held else None
     with edge.store.transaction() as db:
-        unlocking.note_unlocked(db, device.id, code_id=beat.unlock_code, sitting_id=held[0] if held else None, at=at)
+        unlocking.note_unlocked(db, device.id, code_id=beat.unlock_code, sitting_id=sitting_id, used_at=used_at, at=at)
     edge.roll.look_again()
 
 
@@ -100,16 +105,20 @@ def _work(value: object) -> Work | None:
         return None
     if not isinstance(value, dict):
         raise Invalid(FIELD_WRONG, field="work")
-    oldest = value.get("oldest_s", 0)
-    if not isinstance(oldest, int | float) or isinstance(oldest, bool) or not 0 <= oldest < LARGEST_NUMBER:
-        raise Invalid(FIELD_WRONG, field="oldest_s")
     return Work(
         _number(value, "attempt_id"),
         _number(value, "waiting"),
         _number(value, "waiting_bytes"),
-        float(oldest),
+        _seconds(value, "oldest_s"),
         text_field(value, "folder", longest=500, default=""),
     )
+
+
+def _seconds(body: Mapping[str, Any], name: str) -> float:
+    value = body.get(name, 0)
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < LARGEST_NUMBER:
+        raise Invalid(FIELD_WRONG, field=name)
+    return float(value)
 
 
 def _object(body: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from station.services import room_check, work_folders
 from station.services.room_check import Machine
 from station.store.device_queries import KnownDevice
 from station.store.models import Attempt, Entry, SeatMove, Sitting, WorkFolder
-from station.store.orders_reading import Command, RoomNow, read_codes, read_commands, read_rooms
+from station.store.orders_reading import Command, RoomNow, read_codes, read_commands, read_rooms, read_used_codes
 from station.store.work_queries import work_plan
 
 
@@ -40,10 +40,14 @@ class Situation:
         ids = [one.id for one in room.sittings]
         return sorted(ids, key=lambda one: entry is None or one != entry.sitting_id)
 
+    def is_freed(self, device: KnownDevice) -> bool:
+        """Say whether staff or a code have freed the device for what it serves now."""
+        return device.freed_sitting_id is not None and device.freed_sitting_id in self.held_sittings(device)[:1]
+
 
 def compose(db: Session, devices: Sequence[KnownDevice], at: datetime) -> Situation:
     """Read everything in a fixed number of queries and give each device its orders."""
-    rooms, codes = read_rooms(db), read_codes(db, at)
+    rooms, codes, used = read_rooms(db), read_codes(db, at), read_used_codes(db)
     left = _left(db, [device.seat_id for device in devices if device.seat_id is not None], at)
     folders = _folders(db, [device.seat_id for device in devices if device.seat_id is not None])
     digests = {room_id: _requirements(db, room_id) for room_id in {one.room_id for one in devices} if room_id}
@@ -60,6 +64,7 @@ def compose(db: Session, devices: Sequence[KnownDevice], at: datetime) -> Situat
             Decided(device.screen_text, device.screen_since, device.freed_sitting_id),
             work=_work(db, here, folders.get(device.seat_id or 0, ()), wants, left=left.get(device.seat_id or 0)),
             unlock_codes=codes.get(device.id, ()),
+            used_codes=used.get(device.id, ()),
             requirements=digests.get(device.room_id or 0, ""),
         )
     return Situation(orders, read_commands(db), rooms)

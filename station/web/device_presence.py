@@ -47,6 +47,7 @@ class Beat:
     browser: str
     is_unlocked_by_code: bool
     unlock_code: str
+    unlocked_s: float = 0.0
     troubles: tuple[Trouble, ...] = ()
     work: Work | None = None
 
@@ -100,6 +101,15 @@ class DevicePresence:
         if known is None:
             return False
         return self._now_s() - known.heard_s > LOST_AFTER_S or known.in_a_row < BACK_AFTER
+
+    def is_silent(self, device_id: int) -> bool:
+        """Say whether a device is lost, or was not heard since the station started."""
+        return device_id not in self._heard or self.is_lost(device_id)
+
+    def is_beating(self, device_id: int) -> bool:
+        """Say whether a device is heard right now, be it unsteadily."""
+        known = self._heard.get(device_id)
+        return known is not None and self._now_s() - known.heard_s <= LOST_AFTER_S
 
     def lost_since(self, device_id: int) -> datetime | None:
         """Say since when a lost device is lost."""

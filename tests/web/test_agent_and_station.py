@@ -102,8 +102,7 @@ def test_the_code_from_the_console_frees_the_pc_while_the_station_is_away_and_st
         until(lambda: agent.freed is None)
         assert not pc.is_locked
         with room.changing() as db:
-            one = db.get_one(Device, device(room).id)
-            unlocking.hold_device(db, one, by=room.staff["invigilator"], at=room.clock.now())
+            unlocking.hold_device(db, device(room).id, by=room.staff["invigilator"], at=room.clock.now())
         until(lambda: pc.is_locked)
         pc.end()
 
