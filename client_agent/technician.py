@@ -66,7 +66,7 @@ def pair(machine: Machine, store: Store, wish: Wish, say: Say) -> None:
     with contextlib.closing(Link(address)) as link:
         hello = say_hello(link, public_key=key, fingerprint=wish.fingerprint)
         say(
-            f"考站：{hello.site}（{link.origin}，指纹 {hello.fingerprint}）",
+            f"考站：{hello.site}（{link.origin}，编号 {hello.fingerprint}）",
             f"Station: {hello.site} ({link.origin}, fingerprint {hello.fingerprint})",
         )
         if hello.is_agent_old:
@@ -171,7 +171,7 @@ def as_text(facts: Mapping[str, Any], language: str) -> str:
 
 WORDS_ZH = {
     "version": "程序版本", "wanted_version": "考站要求的版本", "pc": "本机", "station": "考站", "site": "考点",
-    "fingerprint": "考站指纹", "registered": "已登记", "seat": "考位", "station_reached": "能连接考站",
+    "fingerprint": "考站编号", "registered": "已登记", "seat": "考位", "station_reached": "能连接考站",
     "agent_process": "运行中的程序（进程号）", "changed": "有尚未恢复的更改（锁定中或上次未恢复）",
     "undo_problem": "还原文件问题", "freed_by": "已被解锁，方式",
 }  # fmt: skip

@@ -14,7 +14,7 @@ from client_agent.errors import AgentError, problem
 
 OTHER_STATION = problem(
     "other_station",
-    "{address} 的考站（指纹 {found}）不是本机已登记的那一台（指纹 {wanted}）。"
+    "{address} 的考站（编号 {found}）不是本机已登记的那一台（编号 {wanted}）。"
     "确要更换时，请运行 exam-agent pair --forget。",
     "The station at {address} (fingerprint {found}) is not the one this PC was registered at ({wanted}). "
     "If it was changed on purpose: exam-agent pair --forget.",

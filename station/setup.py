@@ -123,7 +123,7 @@ def next_steps(made: MadeStation) -> list[str]:
         lines.append(f"  {username:<10} {password}   {ROLE_NAMES[role][0]} {ROLE_NAMES[role][1]}")
     lines += [
         "",
-        f"本站编号 station id:      {made.station_id}",
+        f"考站编号 fingerprint:     {made.station_id}",
         f"验签公钥 verify key:      {made.verify_key}",
         f"收件公钥 recipient:       {made.recipient}",
         "（把以上三项交给认证机构登记 / register these three with the certificate body）",

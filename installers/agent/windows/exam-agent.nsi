@@ -74,7 +74,7 @@ Page custom AskStation TakeStation
 !insertmacro Say StationTitle "考站" "Station"
 !insertmacro Say StationSubtitle "都可以不填：程序会在局域网内自动查找考站。" "All may be left empty: the agent looks for the station on the room's network."
 !insertmacro Say StationLabel "考站地址（例：http://192.168.1.2:8080）" "Address (such as http://192.168.1.2:8080)"
-!insertmacro Say FingerprintLabel "考站指纹（建站时显示的“本站编号”，前 12 位即可）" "Fingerprint (shown when the station was made; 12 letters will do)"
+!insertmacro Say FingerprintLabel "考站编号（监考台“考试机”页顶部显示，前 12 位即可）" "Fingerprint (on the console's page PCs; 12 letters will do)"
 !insertmacro Say SeatLabel "本机考位号" "Seat number of this PC"
 !insertmacro Say IsLocked "本机正锁定考试，或上次更改尚未恢复，不能安装、更新或卸载。请在考试结束、监考台解锁后再试；仍不行时运行“恢复本机”。" "This PC is locked for a test, or changes are still to be put back: nothing is installed or removed now. Try again once it is unlocked, or run 'Restore this PC'."
 !insertmacro Say IsNotPutBack "服务无法停止，或本机有更改未能恢复，原程序保留。请看详细信息中的项目，处理后再试。" "The service did not stop, or not all could be put back. The program stays. See the details and try again."
