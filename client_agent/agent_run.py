@@ -31,6 +31,7 @@ from client_agent.lockdown.profile import LockProfile
 from client_agent.lockdown.sequence import Lockdown
 from client_agent.lockdown.unlock_codes import UnlockCodes, parse_codes
 from client_agent.machine import Browser, Machine
+from client_agent.opened import OpenedFile
 from client_agent.orders import Orders
 from client_agent.programs import Programs, WorkFiles
 from client_agent.screen import Screen
@@ -111,7 +112,7 @@ class Agent:
         self.screen = Screen(
             self._browser, profiles, self.pages.url, machine.desktop, start=parts.start, prepare=parts.prepare
         )
-        self.programs = Programs(machine, parts.start)
+        self.programs = Programs(machine, parts.start, kept=OpenedFile(store, self.boot_id))
         self._keys = HotKeys(
             machine.desktop, help_asked=duties.ask_for_help, status_asked=duties.ask_for_status,
             switching=duties.switching(),

@@ -19,6 +19,7 @@ from client_agent.browser import end_with_children
 from client_agent.errors import AgentError, problem
 from client_agent.kiosk import Start
 from client_agent.machine import Machine
+from client_agent.opened import Opened, OpenedFile
 from client_agent.orders import Orders
 
 PROGRAM_NOT_ALLOWED = problem(
@@ -62,13 +63,22 @@ class WorkFiles(Protocol):
 
 
 class Programs:
-    """What this run has opened. `open` and `show` from any thread, `end_if_over` from one."""
+    """What this run has opened, and those before it since the PC was started, where `kept` knows of them.
 
-    def __init__(self, machine: Machine, start: Start, *, shows_within_s: float = SHOWS_WITHIN_S) -> None:
+    `open` and `show` from any thread, `end_if_over` from one.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        start: Start,
+        *,
+        kept: OpenedFile | None = None,
+        shows_within_s: float = SHOWS_WITHIN_S,
+    ) -> None:
         self._machine, self._start, self._shows_within_s = machine, start, shows_within_s
-        self._started: list[psutil.Process] = []
-        self._names: dict[str, float] = {}
-        self._users: set[str] = set()
+        self._kept = kept or OpenedFile(None, "")
+        self._opened = self._kept.read()
         self._over_since: float | None = None
 
     def open(self, arguments: Mapping[str, Any], orders: Orders | None, work: WorkFiles | None) -> str:
@@ -82,6 +92,11 @@ class Programs:
             file = work.find(wanted) if work is not None else None
             if file is None:
                 raise AgentError(FILE_NOT_IN_FOLDER, file=wanted)
+        # Whoever works here now is whose programs these are: what an earlier candidate has open ends before.
+        attempt_id = int(arguments.get("attempt_id") or 0)
+        if self._opened.names and self._opened.attempt_id != attempt_id:
+            self._end()
+        self._opened.attempt_id = attempt_id
         if file is None and self._show(program):
             return ""
         self._launch(program, file)
@@ -89,7 +104,7 @@ class Programs:
 
     def show(self) -> None:
         """Bring the programs that were opened before the test page (hot key); the last opened comes in front."""
-        for program in list(self._names):
+        for program in list(self._opened.names):
             self._show(program)
 
     def end_if_over(self, work: Mapping[str, Any] | None, has_last_state: Callable[[int], bool]) -> None:
@@ -97,14 +112,15 @@ class Programs:
 
         `work`: the orders'. A station that is lost gives no other orders, so that nothing ends then.
         """
-        if not self._names:
+        if not self._opened.names:
             return
-        if work is not None and str(work.get("state", "")) in OPEN_STATES:
+        is_mine = work is not None and work.get("attempt_id") == self._opened.attempt_id
+        if work is not None and is_mine and str(work.get("state", "")) in OPEN_STATES:
             self._over_since = None
             return
         now = clock.monotonic()
         self._over_since = now if self._over_since is None else self._over_since
-        is_taken = work is not None and has_last_state(int(work.get("attempt_id") or 0))
+        is_taken = work is not None and has_last_state(self._opened.attempt_id)
         if is_taken or now - self._over_since >= LAST_STATE_HAS_S:
             self._end()
 
@@ -116,11 +132,19 @@ class Programs:
             process = psutil.Process(self._start([str(path), *([str(file)] if file is not None else [])]))
         except (OSError, psutil.Error) as failure:
             raise AgentError(PROGRAM_NOT_STARTED, program=program, reason=failure) from None
-        self._started.append(process)
+        self._note(program, process)
+        try:
+            self._wait_for_window(program, process)
+        finally:
+            self._opened.users |= {_user(one) for one in self._processes(program)}
+            self._kept.keep(self._opened)
+
+    def _note(self, program: str, process: psutil.Process) -> None:
+        """Remember what was opened, at once: the agent may be killed while a large program takes its time."""
+        self._opened.started.append(process)
         # The last opened stands last: it is brought forward after the others.
-        self._names[program] = self._names.pop(program, process.create_time())
-        self._wait_for_window(program, process)
-        self._users |= {_user(one) for one in self._processes(program)}
+        self._opened.names[program] = self._opened.names.pop(program, process.create_time())
+        self._kept.keep(self._opened)
 
     def _wait_for_window(self, program: str, process: psutil.Process) -> None:
         give_up = clock.monotonic() + self._shows_within_s
@@ -136,37 +160,40 @@ class Programs:
 
     def _processes(self, program: str) -> list[psutil.Process]:
         """List what is this program: by its file's name, whoever started it, and what was started for it."""
-        ours = {process.pid for process in self._families()}
+        ours = {process.pid for process in _families(self._opened)}
         found = [one for one in psutil.process_iter() if one.pid in ours or _is_called(one, program)]
         return [one for one in found if one.pid != os.getpid()]
-
-    def _families(self) -> list[psutil.Process]:
-        self._started = [process for process in self._started if _lives(process)]
-        family = []
-        for process in self._started:
-            family.append(process)
-            with contextlib.suppress(psutil.Error):
-                family += process.children(recursive=True)
-        return family
 
     def _end(self) -> None:
         """End what was started, and what took over from it (a program that runs once only hands its file on).
 
         Of the latter only what belongs to who opened it: the service may run under the name of a program (python).
         """
+        opened, self._opened, self._over_since = self._opened, Opened(), None
         me = psutil.Process()
-        users = (self._users - {_user(me)}) or self._users
-        first = min(self._names.values())
+        users = (opened.users - {_user(me)}) or opened.users
+        first = min(opened.names.values(), default=0.0)
         mine = {me.pid, *(one.pid for one in me.parents())}
-        for process in self._families():
+        for process in _families(opened):
             end_with_children(process.pid)
         for process in psutil.process_iter():
-            is_called = any(_is_called(process, program) for program in self._names)
+            is_called = any(_is_called(process, program) for program in opened.names)
             with contextlib.suppress(psutil.Error):
                 is_newer = is_called and process.pid not in mine and process.create_time() >= first - 1
                 if is_newer and _user(process) in users:
                     end_with_children(process.pid)
-        self._started, self._names, self._users, self._over_since = [], {}, set(), None
+        self._kept.forget()
+
+
+def _families(opened: Opened) -> list[psutil.Process]:
+    """List what was started and still lives, with what these have started."""
+    opened.started = [process for process in opened.started if _lives(process)]
+    family = []
+    for process in opened.started:
+        family.append(process)
+        with contextlib.suppress(psutil.Error):
+            family += process.children(recursive=True)
+    return family
 
 
 def _allowed(arguments: Mapping[str, Any], orders: Orders | None, work: WorkFiles | None) -> Sequence[str]:

@@ -63,7 +63,7 @@ class WorkFolder:
         self._problems: list[dict[str, str]] = []
         self._path: Path | None = None
         self._here: AttemptFolder | None = None
-        self._untaken: frozenset[int] = frozenset()
+        self._untaken: frozenset[int] | None = None
         self._thread = threading.Thread(target=self._work, name="work-folder", daemon=True)
 
     def start(self) -> None:
@@ -108,9 +108,9 @@ class WorkFolder:
             return self._here.programs_of(item_id) if self._here is not None else ()
 
     def has_last_state(self, attempt_id: int) -> bool:
-        """Say whether the last state of an attempt was taken, or none of its work lies here."""
+        """Say whether the last state of an attempt was taken, or none of its work lies here; not before it is known."""
         with self._guard:
-            return attempt_id not in self._untaken
+            return self._untaken is not None and attempt_id not in self._untaken
 
     def take_last_state(self, cause: str, *, wait_s: float = 0.0) -> LastState | None:
         """Send the last state for `hand_in` or `collect` and tell that it is all; None: not done within `wait_s`.

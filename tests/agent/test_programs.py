@@ -281,14 +281,14 @@ def test_without_a_last_state_programs_are_ended_after_a_while(desk, work, monke
     (work.folder / "1000").write_bytes(b"")
     programs = Programs(desk, lambda command: start_process([command[0], "1000"]), shows_within_s=0.0)
     assert programs.open(a_wish(file="1000"), orders(), work) == ""
-    (process,) = programs._started
+    (process,) = programs._opened.started
     for state in ("answering", "suspended"):
         programs.end_if_over({**WORK, "state": state}, work.has_last_state)
         assert process.is_running()
 
     def is_ended():
         programs.end_if_over({**WORK, "state": "collected"}, work.has_last_state)
-        return not programs._started
+        return not programs._opened.started
 
     until(is_ended)
     assert not process.is_running()

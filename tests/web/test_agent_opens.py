@@ -76,7 +76,7 @@ def test_what_is_pressed_on_the_page_opens_at_this_pc_and_ends_once_the_last_sta
             assert (pc.folder / "shown").read_text().strip() == str(root / folder / "海报.psd")
             told = f"/api/work_programs/{attempt_id}/{asked['command_id']}"
             until(lambda: browser.get(told).json()["state"] == "opened")
-            (process,) = agent.programs._started
+            (process,) = agent.programs._opened.started
             with room.changing() as db:
                 attempt = db.get_one(Attempt, attempt_id)
                 answering.collect_attempts(
