@@ -14,7 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Callable, Mapping, Protocol
 
-from client_agent import clock
+from client_agent import __version__, clock
 from client_agent.browser import choose_browser, claimed
 from client_agent.commands import Commands
 from client_agent.discovery import NO_STATION_FOUND
@@ -210,6 +210,9 @@ class Agent:
             "has_answers": self.screen.had_page,
             "trouble": {"zh": trouble.sentence("zh"), "en": trouble.sentence("en")} if trouble is not None else None,
             "large_type": bool((orders.accessibility or {}).get("large_type")) if orders is not None else False,
+            "version": __version__,
+            # What a lock does not hold is for the board, not for who sits before it.
+            "problems": [] if self.is_locked else self._problems(),
         }
 
     def _begin(self) -> None:

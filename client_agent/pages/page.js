@@ -12,6 +12,7 @@ const TITLES = {
 let language = "zh";
 let state = null;
 let shownKind = "";
+let drawn = "";
 
 const part = (id) => document.getElementById(id);
 
@@ -59,18 +60,32 @@ function showSeat(now) {
   }
 }
 
+// What the technician should know of this PC: it stands on the status page, and is gone when it is put right.
+function showProblems(now) {
+  const problems = now.kind === "status" ? now.problems || [] : [];
+  show("problems", problems.length > 0);
+  part("problems").replaceChildren(...problems.map((one) => {
+    const line = document.createElement("li");
+    line.textContent = say(one);
+    return line;
+  }));
+}
+
 function showConnection(now) {
   const dot = document.createElement("span");
   dot.className = now.is_heard ? "dot heard" : "dot";
   const text = now.is_heard
     ? say({ zh: "已连接考试服务器", en: "Station connected" })
     : say({ zh: "未连接考试服务器，自动重试中", en: "Station not connected; trying again" });
-  part("connection").replaceChildren(dot, [text, now.station].filter(Boolean).join("　"));
+  const version = now.kind === "status" && now.version ? say({ zh: `程序版本 ${now.version}`, en: `Version ${now.version}` }) : "";
+  part("connection").replaceChildren(dot, [text, now.station, version].filter(Boolean).join("　"));
 }
 
 function render() {
   const now = state;
-  if (!now) return;
+  const seen = JSON.stringify([now, language]);
+  if (!now || seen === drawn) return; // a screen reader says again what is written again
+  drawn = seen;
   document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
   document.body.classList.toggle("large", now.large_type);
   for (const element of document.querySelectorAll("[data-zh]")) {
@@ -84,6 +99,7 @@ function render() {
   const trouble = now.kind === "waiting" || now.kind === "seat" || now.kind === "status" ? say(now.trouble) : "";
   part("hint").textContent = say(hintFor(now));
   part("trouble").textContent = trouble;
+  showProblems(now);
   show("seat-form", now.kind === "seat");
   show("code-form", now.kind === "status" && now.is_locked);
   show("close", now.kind === "message" || now.kind === "status");

@@ -6,6 +6,7 @@ import urllib.request
 
 import pytest
 
+from client_agent import __version__
 from client_agent.lockdown.sequence import Lockdown
 from client_agent.store import Freed
 from tests.agent.desk import until
@@ -255,9 +256,12 @@ def test_an_undo_file_that_cannot_be_read_is_kept_and_the_pc_not_locked(paired, 
     desk.store.make_folder()
     (desk.store.folder / "undo.json").write_text("garbage")
     paired.lock = LOCK
-    desk.agent(paired.address)
+    agent = desk.agent(paired.address)
     until(lambda: [one["code"] for one in last_state(paired).get("problems", [])] == ["undo_unreadable"])
     assert not desk.is_locked
+    shown = at_the_screen(agent, "state")
+    assert [one["code"] for one in shown["problems"]] == ["undo_unreadable"], "the technician reads it at the PC, too"
+    assert shown["version"] == __version__
     assert (desk.store.folder / "undo.json").read_text() == "garbage"
 
 
@@ -280,6 +284,7 @@ def test_a_disk_that_is_full_stops_neither_the_beat_nor_the_lock(paired, desk, m
     paired.lock = LOCK
     until(lambda: desk.is_locked)
     until(lambda: "state_not_written" in [one["code"] for one in last_state(paired)["problems"]])
+    assert at_the_screen(agent, "state")["problems"] == [], "not for who sits before a locked PC"
     paired.commands = [{"id": 5, "kind": "unlock", "arguments": {}}]
     until(lambda: not desk.is_locked, what="a full disk keeps nobody in")
 
