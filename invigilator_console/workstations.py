@@ -87,6 +87,14 @@ def _register_pairing(routes: Blueprint, edge: Edge) -> None:
         edge.devices.forget(device_id)
         return json_response({"done": True})
 
+    @routes.post("/api/devices/confirm")
+    @staff_only(edge, "set_up_seats", writes=True)
+    def confirm(db: Session, person: Staff, at: datetime) -> Response:
+        devices = _chosen(db)
+        for device in devices:
+            pairing.confirm_device(db, device.id, by=person.id, at=at)
+        return json_response({"changed": len(devices)})
+
 
 def _register_commands(routes: Blueprint, edge: Edge) -> None:
     @routes.post("/api/devices/command")
@@ -241,7 +249,8 @@ def _device_document(
         "is_held": reading.is_held,
         "screen_text": device.screen_text,
         "browser": None if beat is None else beat.browser,
-        "problems": [text for _, text, _, _ in device_problems(reading)],
+        "is_doubted": bool(device.doubt),
+        "problems": [*_doubt(device), *(text for _, text, _, _ in device_problems(reading))],
         "takes_pictures": _takes_pictures(device, edge),
         "commands": [_command_document(one) for one in commands.get(device.id, ())],
     }
@@ -258,6 +267,14 @@ def _command_document(command: DeviceCommand) -> dict[str, Any]:
         "is_ok": command.is_ok,
         "text": command.text,
     }
+
+
+def _doubt(device: KnownDevice) -> list[str]:
+    """Tell of a PC that registered under the id of one that it is not like."""
+    if not device.doubt:
+        return []
+    zh, en = pairing.difference_names(device.doubt)
+    return [say(f"与原登记的电脑不同（{zh}），待确认", f"differs from the PC registered before ({en}): confirm it")]
 
 
 def _takes_pictures(device: KnownDevice, edge: Edge) -> bool:

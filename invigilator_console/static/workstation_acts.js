@@ -16,6 +16,7 @@ const ACTS = [
   { code: "picture", act: "see_screens", text: say("查看屏幕", "Look at screen"), holds: (seat) => seat.device.takes_pictures && there(seat), one: true, perform: lookAtScreen, hint: say("考试计划允许、且已告知考生时可用", "Where the plan allows it and candidates are told") },
   { code: "check", act: "command_devices", text: say("重新检查", "Check again"), holds: any, perform: (seats, done) => command(seats, done, "check", say("重新检查", "Check again"), say("结果显示在“考场检查”页。", "The result stands on the page Room check.")) },
   { code: "update", act: "command_devices", text: say("更新程序", "Update"), holds: (seat) => seat.device.can_update, perform: (seats, done) => command(seats, done, "update", say("更新程序", "Update the agent"), say("从本服务器下载安装，约 1 分钟，其间考试机短暂断线。", "Installed from this server in about a minute; the PC is away for a moment.")) },
+  { code: "confirm", act: "set_up_seats", text: say("确认考试机", "Confirm PC"), holds: (seat) => seat.device.is_doubted, perform: confirmPc, hint: say("更换过网卡、主板等的考试机，核对后确认", "For a PC whose parts were changed, after a look at it") },
   { code: "free", act: "free_devices", text: say("解除锁定", "Unlock"), holds: (seat) => seat.device.is_held && !["freed", "code"].includes(seat.device.state), perform: free, danger: true },
   { code: "hold", act: "free_devices", text: say("重新锁定", "Lock again"), holds: (seat) => ["freed", "code", "lost", "unheard"].includes(seat.device.state), perform: hold, hint: say("断线的考试机恢复连接后锁定", "A PC that is away locks when it is back") },
   { code: "acknowledge", act: "free_devices", text: say("已知悉", "Noted"), holds: (seat) => seat.device.state === "code" && !seat.device.is_freed_seen, perform: acknowledge, hint: say("知悉已用解锁码，保持解锁，不再报警", "Stays unlocked, calls nobody any more") },
@@ -76,6 +77,15 @@ export function removeDevice(device, seat, done) {
       say("本机不再受考站管理，须重新登记才能使用。", "The station has no more to do with it until it is registered again.")],
     confirm: say("移除", "Take away"), danger: true,
     act: async () => { await post("/api/devices/remove", { device_id: device.id }); await done(); },
+  });
+}
+
+function confirmPc(seats, done) {
+  return ask({
+    title: say("确认考试机", "Confirm PCs"),
+    effects: [whom(seats), say("请到机位核对：确是这台电脑，硬件更换有据。不是的，请移除。", "Go and look: it is this PC, and its parts were changed. If not, take it away.")],
+    confirm: say("确认考试机", "Confirm"), isFilledIn: true,
+    act: async () => { await post("/api/devices/confirm", ids(seats)); await done(); },
   });
 }
 

@@ -79,7 +79,7 @@ function renderWaiting() {
   keyed(box.children[1], view.waiting, (device) => device.id, newWaiting, (row, device) => {
     row.device = device;
     setText(row.children[0], device.name);
-    setText(row.children[1], `${device.system} · ${device.version} · ${device.state_name}`);
+    setText(row.children[1], [device.system, device.version, device.state_name, ...device.problems].join(" · "));
   });
 }
 
@@ -124,6 +124,7 @@ function renderRows() {
     more.children[1].hidden = device === null || !may("set_up_seats");
   });
   const all = document.getElementById("choose-all");
+  all.disabled = false;
   all.checked = seats.some((seat) => seat.device) && seats.every((seat) => !seat.device || view.chosen.has(seat.device.id));
 }
 

@@ -400,6 +400,21 @@ _event(
     "考试机 {name} 登记（考位 {seat}，地址 {address}）",
     "PC {name} registered (seat {seat}, address {address})",
 )
+_event(
+    "device_doubted",
+    "station",
+    "考试机 {name}（考位 {seat}）由硬件不同的电脑登记（{differences_zh}，地址 {address}），待技术人员确认",
+    "PC {name} (seat {seat}) registered by one that differs ({differences_en}; address {address}): confirm it",
+    Weight.ALARM,
+)
+_event(
+    "device_copy_refused",
+    "station",
+    "拒绝另一台电脑（地址 {address}）登记为考试机 {name}（考位 {seat}）：原机正在连线",
+    "Another PC ({address}) was refused as {name} (seat {seat}), which is connected",
+    Weight.ALARM,
+)
+_event("device_confirmed", "staff", "确认考试机 {name}（考位 {seat}）", "PC {name} (seat {seat}) confirmed")
 _event("device_seated", "staff", "考试机 {name} 在本机登记为考位 {seat}", "PC {name} took seat {seat}")
 _event("device_given_seat", "staff", "指定考试机 {name} 为考位 {seat}", "PC {name} given seat {seat}")
 _event("device_updated", "station", "考试机 {name} 的程序已更新为 {version}", "Agent of PC {name} is now {version}")

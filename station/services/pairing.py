@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from station.domain.agent_orders import HOLDING
 from station.domain.tokens import new_token, token_hash
 from station.errors import Missing, Refused, problem
 from station.services import journal
 from station.store.locking import lock_row
-from station.store.models import Device, Room, Seat, Workstation, WorkstationState
+from station.store.models import Device, Room, Seat, Sitting, Workstation, WorkstationState
 
 PAIRING_CLOSED = problem(
     "pairing_closed",
@@ -44,9 +45,33 @@ TOO_MANY_WAITING = problem(
     "{count} PCs wait for a seat already: give them seats or take them away at the console, then register more.",
 )
 
+DEVICE_IS_BEATING = problem(
+    "device_is_beating",
+    "考试机“{name}”（考位 {seat}）正在连线，不能再登记一次。本机就是它的，等 5 秒再试；"
+    "要用本机换下它的，请先关闭那台，或在监考台“考试机”页移除它。",
+    "The PC {name} (seat {seat}) is connected right now and is not registered twice. If this is that PC, try again in "
+    "5 s; to put this one in its place, switch that one off or take it away at the console, page PCs.",
+)
+DEVICE_DIFFERS = problem(
+    "device_differs",
+    "本机与已登记的考试机“{name}”（考位 {seat}）硬件不同（{differences_zh}），考试进行中不能顶替。"
+    "请在监考台“考试机”页核对，移除原登记后再登记本机。",
+    "This PC is not like {name}, which is registered (seat {seat}): {differences_en}. It is not put in its place while "
+    "a sitting is held: look at the console, page PCs, take that one away, then register this one.",
+)
+
+# What makes a PC another one under the same id; its address and its name change by themselves.
+DIFFERENCES = {
+    "macs": ("网卡", "network cards"),
+    "system": ("操作系统", "system"),
+    "maker": ("厂商", "maker"),
+    "model": ("型号", "model"),
+    "cpu": ("处理器", "processor"),
+}
 PAIRING_LASTS = timedelta(hours=12)
 # More than any site has: who floods the registration fills no store.
 MOST_WITHOUT_SEAT = 200
+_HARDWARE = ("maker", "model", "cpu")
 
 
 @dataclass(frozen=True)
@@ -93,7 +118,9 @@ def register(
 ) -> tuple[Device, str]:
     """Register a PC and give its new token; the same PC again ends its token of before.
 
-    With a seat number it takes that seat; without, it keeps the one it had, or waits for the technician's word.
+    With a seat number it takes that seat; without, it keeps the one it had, or waits for the technician's word: so a
+    PC whose disk is reset at each start comes back by itself. One that is not like the PC it says it is (`differences`)
+    is refused while a sitting is held there; else it is in doubt until the technician has confirmed it.
     """
     seat = _seat_to_take(db, seat_number, room_name, at) if seat_number else None
     if seat is None and not is_any_open(db, at):
@@ -102,12 +129,16 @@ def register(
     if seat is not None:
         _check_free(db, seat, besides=device)
     token = new_token()
+    differing: list[str] = []
     if device is None:
         _check_crowd(db)
         device = Device(machine_id=machine.machine_id, seat_id=None)
         db.add(device)
     elif device.ended_at is not None:
-        device.seat_id = None
+        device.seat_id, device.doubt = None, ""
+    else:
+        differing = differences(device, machine)
+        _check_like_before(db, device, differing)
     device.token_hash, device.ended_at = token_hash(token), None
     device.name, device.system, device.version = machine.name, machine.system, machine.version
     device.macs, device.capabilities = json.dumps(machine.macs), json.dumps(machine.capabilities)
@@ -118,7 +149,55 @@ def register(
         _sit(db, device, seat, at=at)
     number = seat_number_of(db, device)
     journal.append(db, "device_registered", at=at, name=device.name, seat=number or "—", address=address)
+    if differing:
+        device.doubt = " ".join(differing)
+        zh, en = difference_names(device.doubt)
+        told = {"name": device.name, "seat": number or "—", "differences_zh": zh, "differences_en": en}
+        journal.append(db, "device_doubted", at=at, address=address, **told)  # type: ignore[arg-type]
     return device, token
+
+
+def registered_as(db: Session, machine_id: str) -> Device | None:
+    """Find the living device with this id."""
+    return db.scalars(select(Device).where(Device.machine_id == machine_id, Device.ended_at.is_(None))).one_or_none()
+
+
+def copy_refusal(db: Session, device: Device) -> Refused:
+    """Say why nobody else is registered as a PC that is heard right now."""
+    return Refused(DEVICE_IS_BEATING, name=device.name, seat=seat_number_of(db, device) or "—")
+
+
+def note_copy_refused(db: Session, device_id: int, *, address: str, at: datetime) -> None:
+    """Put into the journal that somebody wanted to be registered as a PC that is heard right now."""
+    device = db.get_one(Device, device_id)
+    seat = seat_number_of(db, device) or "—"
+    journal.append(db, "device_copy_refused", at=at, name=device.name, seat=seat, address=address)
+
+
+def differences(device: Device, machine: Machine) -> list[str]:
+    """Name in what a PC differs from the one that registered with its id before; what is unknown differs in nothing."""
+    kept, found = json.loads(device.hardware), machine.hardware
+    macs = set(json.loads(device.macs))
+    is_so = {
+        "macs": bool(macs) and bool(machine.macs) and not macs & set(machine.macs),
+        "system": device.system != machine.system,
+    } | {name: bool(kept.get(name)) and bool(found.get(name)) and kept[name] != found[name] for name in _HARDWARE}
+    return [name for name in DIFFERENCES if is_so[name]]
+
+
+def difference_names(doubt: str) -> tuple[str, str]:
+    """Say a device's doubt in Chinese and English."""
+    named = [DIFFERENCES[name] for name in doubt.split() if name in DIFFERENCES]
+    return "、".join(zh for zh, _ in named), ", ".join(en for _, en in named)
+
+
+def confirm_device(db: Session, device_id: int, *, by: int, at: datetime) -> None:
+    """Say that a PC in doubt is the right one at its place; one that is in no doubt is left alone."""
+    device = _device(db, device_id)
+    if device.doubt:
+        device.doubt = ""
+        seat = seat_number_of(db, device) or "—"
+        journal.append(db, "device_confirmed", at=at, by=by, name=device.name, seat=seat)
 
 
 def take_seat(db: Session, device_id: int, *, seat_number: str, room_name: str, at: datetime) -> Seat:
@@ -150,7 +229,7 @@ def remove_device(db: Session, device_id: int, *, by: int, at: datetime) -> None
     device = _device(db, device_id)
     number = seat_number_of(db, device)
     _leave_seat(db, device, at=at)
-    device.ended_at, device.screen_text, device.screen_since = at, "", None
+    device.ended_at, device.screen_text, device.screen_since, device.doubt = at, "", None, ""
     journal.append(db, "device_removed", at=at, by=by, name=device.name, seat=number or "—")
 
 
@@ -207,6 +286,17 @@ def _check_free(db: Session, seat: Seat, *, besides: Device | None) -> None:
     for holder in db.scalars(select(Device).where(Device.seat_id == seat.id, Device.ended_at.is_(None))):
         if besides is None or holder.id != besides.id:
             raise Refused(SEAT_HELD, seat=seat.number, name=holder.name)
+
+
+def _check_like_before(db: Session, device: Device, differing: list[str]) -> None:
+    """Refuse another PC in place of a registered one while a sitting is held in its room."""
+    seat = db.get(Seat, device.seat_id) if differing and device.seat_id is not None else None
+    if seat is None:
+        return
+    held = select(Sitting.id).where(Sitting.room_id == seat.room_id, Sitting.state.in_(HOLDING)).limit(1)
+    if db.scalars(held).first() is not None:
+        zh, en = difference_names(" ".join(differing))
+        raise Refused(DEVICE_DIFFERS, name=device.name, seat=seat.number, differences_zh=zh, differences_en=en)
 
 
 def _check_crowd(db: Session) -> None:

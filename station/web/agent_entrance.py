@@ -15,6 +15,7 @@ from station.services import pairing, unlocking
 from station.services.pairing import Machine
 from station.store.device_queries import KnownDevice, device_by_id
 from station.web.agent_guard import agent_only
+from station.web.device_presence import Trouble
 from station.web.edge import Edge
 from station.web.guards import (
     FIELD_WRONG,
@@ -121,6 +122,7 @@ def _add_registration(app: Flask, edge: Edge, installers: Installers) -> None:
         with edge.store.reading() as db:  # who may not register costs no transaction
             if not pairing.is_any_open(db, at):
                 raise Refused(pairing.PAIRING_CLOSED)
+        _check_no_copy(edge, machine, at)
         with edge.store.transaction() as db:
             address = (request.remote_addr or "")[:64]
             device, token = pairing.register(
@@ -144,6 +146,24 @@ def _add_registration(app: Flask, edge: Edge, installers: Installers) -> None:
         db.flush()
         known = device_by_id(db, device.id)
         return json_response({"seat": None if known is None else known.seat})
+
+
+def _check_no_copy(edge: Edge, machine: Machine, at: datetime) -> None:
+    """Refuse who says to be a PC that is heard right now; told in the journal once while it goes on.
+
+    A PC that was started anew is silent for longer than that; an agent that lost its token tries again by itself.
+    """
+    address = (request.remote_addr or "")[:64]
+    with edge.store.reading() as db:
+        known = pairing.registered_as(db, machine.machine_id)
+        if known is None or not edge.devices.is_beating(known.id):
+            return
+        device_id, is_elsewhere = known.id, known.address != address
+        refusal = pairing.copy_refusal(db, known)
+    if is_elsewhere and edge.devices.new_troubles(device_id, (Trouble(f"copy {address}", "", ""),)):
+        with edge.store.transaction() as db:
+            pairing.note_copy_refused(db, device_id, address=address, at=at)
+    raise refusal
 
 
 def _machine(body: dict[str, Any], installers: Installers) -> Machine:
