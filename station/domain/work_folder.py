@@ -127,7 +127,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class ItemFolder:
-    """One file item's part of the work folder; `number` is the item's in the paper."""
+    """The part of the work folder of an item that wants files or names programs; `number`: the item's in the paper."""
 
     item_id: str
     number: int
@@ -191,10 +191,14 @@ class WorkAnswer:
 
 
 def item_folders(paper: Paper) -> tuple[ItemFolder, ...]:
-    """Lay out the work folder of a paper: one folder an item that wants files; () for a paper without any."""
+    """Lay out the work folder of a paper: one folder an item that wants files, or names programs to work with.
+
+    () for a paper without any: its candidates have no work folder.
+    """
     folders = []
     for number, item in enumerate(paper.items, start=1):
-        if not isinstance(item.interaction, Files):
+        files = item.interaction.files if isinstance(item.interaction, Files) else ()
+        if not files and not item.programs:
             continue
         folders.append(
             ItemFolder(
@@ -203,7 +207,7 @@ def item_folders(paper: Paper) -> tuple[ItemFolder, ...]:
                 folder=_item_folder_name(number, item.body),
                 programs=item.programs,
                 materials=tuple(Material(f"{MATERIALS}/{_tidy(one.name)}", one.asset) for one in item.materials),
-                wanted=tuple(_wanted(item.id, file) for file in item.interaction.files),
+                wanted=tuple(_wanted(item.id, file) for file in files),
             )
         )
     return tuple(folders)
@@ -295,7 +299,11 @@ def beside_name(path: str, version: int) -> str:
 
 
 def _lies_in(held: Held, folder: ItemFolder, folders: Sequence[ItemFolder]) -> bool:
-    return len(folders) == 1 or held.path.startswith(f"{folder.folder}/")
+    """Say whose a file is by its place; of the only item that wants files is what lies in no other item's folder."""
+    if held.path.startswith(f"{folder.folder}/"):
+        return True
+    others = [one for one in folders if one is not folder]
+    return not any(one.wanted or held.path.startswith(f"{one.folder}/") for one in others)
 
 
 def _chosen(wanted: Sequence[Wanted], held: Iterable[Held]) -> dict[str, Held]:

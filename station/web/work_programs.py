@@ -17,6 +17,8 @@ from station.store.work_queries import work_plan
 from station.web.edge import Edge
 from station.web.guards import candidate_only, json_body, json_response, text_field
 
+NOT_FOR_CANDIDATES = frozenset({"unknown", "interrupted", work_programs.NOT_ANSWERED})
+
 
 def add_program_routes(app: Flask, edge: Edge) -> None:
     """Add what a candidate's page asks of the programs on this PC."""
@@ -47,7 +49,7 @@ def add_program_routes(app: Flask, edge: Edge) -> None:
 
 
 def programs_document(db: Session, attempt: Attempt) -> list[dict[str, Any]]:
-    """List what can be opened for each item that wants files: its programs, and the materials laid out for it."""
+    """List what can be opened for each item: its programs, and the materials laid out for it."""
     plan = work_plan(db, attempt.paper_id)
     return [_item(folder) for folder in plan.folders if folder.programs]
 
@@ -70,7 +72,8 @@ def _told(command: DeviceCommand) -> dict[str, Any]:
     """Say what came of a wish; `text` is the PC's reason where it could not."""
     state = "waiting" if command.done_at is None else "opened" if command.is_ok else "failed"
     program = str(json.loads(command.arguments)["program"])
-    text = command.text if state == "failed" else ""
+    # The PC's own words are for the candidate; those that agent and station have between them are not.
+    text = command.text if state == "failed" and command.text not in NOT_FOR_CANDIDATES else ""
     return {"command_id": command.id, "state": state, "text": text, "title": program_title(program)}
 
 
