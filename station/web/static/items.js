@@ -5,6 +5,7 @@ import { blankFields, writingFields } from "./item_writing.js";
 import { assetAddress, el, paperHtml, setText, sign } from "./dom.js";
 import { stateOf } from "./responses.js";
 import { say } from "./say.js";
+import { ProgramPanel } from "./work_programs.js";
 
 /**
  * What each kind of item makes: `fields({ item, body, attemptId, change, record })` gives
@@ -52,6 +53,8 @@ export class ItemCard {
       change: (response) => this.#answered(response, false),
       record: (response) => this.#answered(response, true),
     });
+    // Of an item that wants files its fields show the programs; any other may name some as well.
+    this.programs = item.kind !== "file" && item.programs?.length ? new ProgramPanel(work, item.id) : null;
     this.flag = el("button.plain.flag", { type: "button", onclick: () => onFlag(this) }, sign("flag"));
     this.flagText = el("span");
     this.flag.append(this.flagText);
@@ -75,6 +78,7 @@ export class ItemCard {
       ),
       body,
       materialList(item, attemptId),
+      this.programs?.element,
       this.fields.element,
       this.refusal,
     );
@@ -98,6 +102,7 @@ export class ItemCard {
 
   /** The work folder has changed. */
   drawWork() {
+    this.programs?.draw();
     if (!this.fields.drawWork) return;
     this.fields.drawWork();
     this.draw();
