@@ -160,16 +160,18 @@ class AgentPc:
 
     def snapshot(self) -> dict[str, str]:
         """Say how the PC stands: every file of /etc and the rules for devices, network rules, keys, screen, SysRq."""
-        found = {
-            str(path.relative_to(self.folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-            for place in ("etc", "run-udev")
-            for path in sorted((self.folder / place).rglob("*"))
-            if path.is_file() and not path.is_symlink()
-        }
-        folders = [path for place in ("etc", "run-udev") for path in (self.folder / place).rglob("*") if path.is_dir()]
+        files: dict[str, str] = {}
+        folders: list[str] = []
+        for place in ("etc", "run-udev"):
+            for folder, _, names in os.walk(self.folder / place):  # passes over what vanishes while it walks
+                folders.append(folder)
+                for path in (Path(folder) / name for name in names):
+                    if path.is_file() and not path.is_symlink():
+                        with contextlib.suppress(FileNotFoundError):
+                            files[str(path.relative_to(self.folder))] = hashlib.sha256(path.read_bytes()).hexdigest()
         return {
-            **found,
-            "folders": "\n".join(sorted(str(path) for path in folders)),
+            **files,
+            "folders": "\n".join(sorted(folders)),
             "nft": self.says("nft", "list", "ruleset"),
             "keys": self.screen.says("xkbcomp", "-xkb", self.screen.name, "-"),
             "screen": self.says(sys.executable, "-c", READ_SCREEN),

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from requests.adapters import HTTPAdapter
 from sqlalchemy import select
+from urllib3.util import Retry
 
 from station.rehearsal.ground import STAFF_USER, Ground, Seated
 from station.rehearsal.premises import HOST, Child
@@ -114,6 +116,8 @@ class QueueingPage:
     def __post_init__(self) -> None:
         self.place = self.place or self.seated.place
         self.session.cookies.set("station_candidate", self.seated.token)
+        # As a browser does: once more when the server has closed a connection that lay idle.
+        self.session.mount("http://", HTTPAdapter(max_retries=Retry(connect=0, read=1, allowed_methods=None)))
 
     def answer(self, times: int = 1) -> None:
         """Change answers so often; each change waits in the queue."""
