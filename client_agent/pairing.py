@@ -15,7 +15,7 @@ from client_agent.trust import say_hello as greet
 
 PAIRING_CLOSED = problem(
     "pairing_closed",
-    "考站目前不接受新考试机登记。请技术人员在监考台「考试机」页面打开登记。",
+    "考站目前不接受新考试机登记。请技术人员在监考台“考试机”页面点“开放登记”。",
     "The station takes no new PCs now. A technician opens registration on the console's page of PCs.",
 )
 
