@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from station.store.models import CurrentAnswer, Place, Revision
 
 
+class StoredAnswer(NamedTuple):
+    """The current answer of an item, as canonical response text, and the identity and moment of its save."""
+
+    item_id: str
+    response: str
+    place: int
+    sequence: int
+    saved_at: datetime
+
+
 def current_answers(db: Session, attempt_id: int) -> dict[str, str]:
     """Give the current answer of every item that has one, as canonical response text (design §13.2)."""
+    return {answer.item_id: answer.response for answer in stored_answers(db, attempt_id)}
+
+
+def stored_answers(db: Session, attempt_id: int) -> Sequence[StoredAnswer]:
+    """Give the current answers with the identities of their saves: a page keeps on its PC what it lacks (§13.4)."""
     rows = db.execute(
-        select(CurrentAnswer.item_id, Revision.response)
+        select(CurrentAnswer.item_id, Revision.response, Revision.place, Revision.sequence, Revision.saved_at)
         .join(
             Revision,
             (Revision.attempt_id == CurrentAnswer.attempt_id) & (Revision.number == CurrentAnswer.revision_number),
         )
         .where(CurrentAnswer.attempt_id == attempt_id)
     )
-    return {row.item_id: row.response for row in rows}
+    return [StoredAnswer(*row) for row in rows]
 
 
 def held_saves(db: Session, attempt_id: int) -> dict[int, int]:

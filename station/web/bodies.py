@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from flask import request
 
 from station.errors import Invalid
-from station.web.guards import BAD_JSON, FIELD_WRONG, REQUEST_TOO_LARGE, number_field
+from station.web.guards import BAD_JSON, FIELD_WRONG, REQUEST_TOO_LARGE, number_field, text_field
 
 SAVES_MAX = 500
 SAVES_BYTES = 2 * 1024 * 1024
@@ -27,12 +27,13 @@ class SentSave(NamedTuple):
 
 
 class SentSaves(NamedTuple):
-    """What one save request says; `view` None leaves the page's view as it was."""
+    """What one save request says; `view` None leaves the page's view as it was, `owner` "" names nobody."""
 
     attempt_id: int
     place: int
     saves: list[SentSave]
     view: str | None
+    owner: str
 
 
 def read_saves() -> SentSaves:
@@ -49,7 +50,11 @@ def read_saves() -> SentSaves:
     if not isinstance(saves, list) or len(saves) > SAVES_MAX:
         raise Invalid(FIELD_WRONG, field="saves")
     return SentSaves(
-        number_field(body, "attempt_id"), number_field(body, "place"), list(_saves(saves)), view_text(body.get("view"))
+        number_field(body, "attempt_id"),
+        number_field(body, "place"),
+        list(_saves(saves)),
+        view_text(body.get("view")),
+        text_field(body, "owner", longest=100, default=""),
     )
 
 

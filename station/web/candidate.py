@@ -75,7 +75,7 @@ def create_candidate_app(edge: Edge) -> Flask:
     _refuse_strange_requests(app)
     _show_refusals(app)
     shelf = PaperShelf()
-    gate = SaveGate(edge.store, shelf)
+    gate = SaveGate(edge.store, shelf, edge.secret)
     _add_pages(app, edge)
     _add_login(app, edge, gate)
     _add_state(app, edge)

@@ -19,7 +19,7 @@ from station.domain.response import RESPONSE_FILE_UNPROVEN
 from station.errors import Invalid, Missing, Refused, StationError
 from station.services import admission, answering, seat_swap, uploading
 from station.services.saving import BatchOutcome, Save, SaveBatch
-from station.store.answers import held_saves
+from station.store.answers import StoredAnswer, held_saves, stored_answers
 from station.store.files import path_of
 from station.store.models import Attempt, CandidateLogin, Entry, Revision, Upload
 from station.web.bodies import SentSave, read_saves
@@ -68,14 +68,15 @@ def _add_places(app: Flask, edge: Edge) -> None:
         if not is_first:
             silence = edge.silence_before(login.candidate_id, at)
             seat_swap.note_return(db, attempt, place, login, silence=silence, zone=edge.zone, at=at)
-        answers = {} if is_first else answering.current_answers(db, attempt.id)
+        answers = [] if is_first else stored_answers(db, attempt.id)
         held = {place.id: 0} if is_first else held_saves(db, attempt.id)
         return json_response(
             {
                 "place": place.id,
                 "highest": {str(one): sequence for one, sequence in highest.items()},
                 "held": {str(one): saves for one, saves in held.items()},
-                "answers": {item_id: json.loads(text) for item_id, text in answers.items()},
+                "answers": {one.item_id: json.loads(one.response) for one in answers},
+                "saved_as": {one.item_id: _named(one) for one in answers},
                 "uploads": {upload.sha256: moment_text(upload.uploaded_at) for upload in _uploads_of(db, attempt.id)},
                 "view": json.loads(attempt.view),
                 "deadline_at": moment_text(attempt.deadline_at),
@@ -94,6 +95,11 @@ def _add_places(app: Flask, edge: Edge) -> None:
         return json_response({"receipt_code": receipt_code, "ended_at": ended_at})
 
 
+def _named(answer: StoredAnswer) -> dict[str, object]:
+    """Name the save of an answer, so that the page can keep it on its PC under its identity (design §13.4)."""
+    return {"place": answer.place, "sequence": answer.sequence, "saved_at": moment_text(answer.saved_at)}
+
+
 def _add_saves(app: Flask, edge: Edge, gate: SaveGate) -> None:
     @app.post(SAVES_PATH)
     @guard("candidate")
@@ -101,6 +107,7 @@ def _add_saves(app: Flask, edge: Edge, gate: SaveGate) -> None:
         """Save a batch. What an item cannot hold is refused by itself, so that it never holds up the rest."""
         sent = read_saves()
         passage = gate.pass_through(request.cookies.get(CANDIDATE_COOKIE, ""), sent.attempt_id, sent.place)
+        passage.check_owner(sent.owner)
         at = edge.clock.now()
         saves: list[Save] = []
         refused: list[dict[str, object]] = []

@@ -17,10 +17,11 @@ from sqlalchemy.orm import Session
 from station.domain.tokens import token_hash
 from station.errors import Missing, Unauthenticated
 from station.services.admission import NOT_LOGGED_IN, check_released
-from station.services.answering import attempt_of
+from station.services.answering import ATTEMPT_UNKNOWN, attempt_of
 from station.services.saving import PLACE_UNKNOWN
 from station.store import Store
 from station.store.models import CandidateLogin, Place, Upload
+from station.web.entry_key import entry_key
 from station.web.papers import PaperShelf, ShelvedPaper
 
 LARGEST = 5_000
@@ -37,14 +38,25 @@ class Passage:
     attempt_id: int
     place: int
     shelved: ShelvedPaper
+    owner: str
+
+    def check_owner(self, owner: str) -> None:
+        """Refuse saves that a page made for another entry; `owner` "" says nothing.
+
+        Attempts and places of a station that was made anew bear the numbers of the one before, whose unsent answers
+        may still lie on the PC.
+        """
+        if owner and owner != self.owner:
+            raise Missing(ATTEMPT_UNKNOWN)
 
 
 class SaveGate:
     """Check the right to save, at best without the store."""
 
-    def __init__(self, store: Store, shelf: PaperShelf) -> None:
+    def __init__(self, store: Store, shelf: PaperShelf, secret: bytes) -> None:
         self._store = store
         self._shelf = shelf
+        self._secret = secret
         self._passages: _Bounded[tuple[str, int, int], Passage] = _Bounded()
         self._logged_out: _Bounded[str, bool] = _Bounded()
         self._uploads: _Bounded[tuple[int, str, str, str], bool] = _Bounded()
@@ -101,7 +113,8 @@ class SaveGate:
             check_released(db, login, entry)
         if db.execute(select(Place.id).where(Place.id == place, Place.attempt_id == attempt_id)).first() is None:
             raise Missing(PLACE_UNKNOWN)
-        return Passage(login.candidate_id, attempt_id, place, self._shelf.take(db, attempt.paper_id))
+        shelved = self._shelf.take(db, attempt.paper_id)
+        return Passage(login.candidate_id, attempt_id, place, shelved, entry_key(self._secret, entry.id))
 
 
 class _Bounded(Generic[K, V]):

@@ -28,6 +28,30 @@ def test_a_save_is_acknowledged_and_there_after_a_reload(candidate: Browser) -> 
     assert candidate.me()["attempt"]["answered_count"] == 2
 
 
+def test_a_page_that_opens_is_told_under_which_name_each_answer_was_saved(candidate: Browser, room: SeatedRoom) -> None:
+    """So that the PC can keep an answer that only the station has (design §13.4)."""
+    candidate.save((1, "c1", A), (2, "c1", B), (3, "w1", text("四月")))
+    last = candidate.save((4, "w1", text("五月"))).json()["acknowledged"][0]["saved_at"]
+    saved_as = candidate.post("/api/places", attempt_id=candidate.attempt_id).json()["saved_as"]
+    assert {item: (one["place"], one["sequence"]) for item, one in saved_as.items()} == {
+        "c1": (candidate.place, 2),
+        "w1": (candidate.place, 4),
+    }
+    assert saved_as["w1"]["saved_at"] == last
+
+
+def test_saves_that_a_page_made_for_another_entry_are_refused_though_the_numbers_fit(
+    candidate: Browser, room: SeatedRoom
+) -> None:
+    """As with what lies on a PC from a station of before, whose numbers a new one gives out again."""
+    own = candidate.me()["entry"]["key"]
+    assert candidate.save((1, "c1", A), owner=own).status_code == 200
+    assert refusal(candidate.save((2, "c1", B), owner="0" * 20)) == (404, "attempt_unknown")
+    assert refusal(candidate.save((2, "c1", B), owner=7)) == (400, "field_wrong")
+    with room.store.reading() as db:
+        assert db.scalar(select(func.count()).select_from(Revision)) == 1
+
+
 def test_a_retry_gets_the_same_acknowledgement_and_adds_nothing(candidate: Browser, room: SeatedRoom) -> None:
     first = candidate.save((1, "c1", A)).json()["acknowledged"]
     room.clock.move(seconds=5)

@@ -1,4 +1,4 @@
-import { ask, Away, onHeard } from "./api.js";
+import { ask, Away, onHeard, Refusal } from "./api.js";
 import { el } from "./dom.js";
 import { confirmView, doneView, noneView, releaseView } from "./identity_views.js";
 import { loginView } from "./login_view.js";
@@ -11,6 +11,7 @@ import { waitingView } from "./waiting_view.js";
 
 const POLL_MS = 2000;
 const POLL_TIMEOUT_MS = 4000;
+const NOBODY = [401, 403]; // nobody is logged in here; any other refusal must not take the paper away
 const VIEWS = {
   release: releaseView,
   confirm: confirmView,
@@ -57,7 +58,9 @@ class Shell {
       this.#show(state);
     } catch (error) {
       if (error instanceof Away) this.#lost(error.kind);
-      else this.#strange(error);
+      else if (!(error instanceof Refusal)) reportError(error); // a fault of the page: what it shows, stays
+      else if (NOBODY.includes(error.status)) this.#strange(error);
+      else this.#lost("unwritten");
     } finally {
       this.asking = false;
     }
@@ -76,10 +79,6 @@ class Shell {
 
   #linked() {
     this.trouble = null;
-    if (!this.isTidied) {
-      this.isTidied = true;
-      this.store.forgetOld(stationNow());
-    }
     if (this.shown) this.shown.link(null);
   }
 
@@ -102,6 +101,7 @@ class Shell {
   }
 
   #show(state) {
+    this.#tidy(state.entry);
     const key = [state.view, state.login_id, state.entry && state.entry.id, state.attempt && state.attempt.id].join(":");
     if (this.shown && this.shown.key === key) {
       this.shown.update(state);
@@ -109,6 +109,13 @@ class Shell {
     }
     if (this.shown && this.shown.mayLeave && !this.shown.mayLeave(state)) return;
     this.#swap(key, () => VIEWS[state.view](this, state));
+  }
+
+  /** Once somebody is here who answers: on this PC may lie what a restored station lacks, so not before, and not theirs. */
+  #tidy(entry) {
+    if (this.isTidied || !entry) return;
+    this.isTidied = true;
+    this.store.forgetOld(stationNow(), entry.key);
   }
 
   #swap(key, make) {

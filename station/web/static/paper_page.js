@@ -40,7 +40,7 @@ class PaperPage {
     this.isReplaced = false;
     this.lastFlush = ""; // "running", then "over"
     this.isReady = false;
-    this.keptNumber = 0; // of the newest save that was acknowledged when the station was last asked
+    this.keptNumber = 0; // of the newest save that the station is known to have had
     this.renewing = null;
     this.saving = new Saving(this.attemptId, shell.store, {
       owner: state.entry.key,
@@ -136,7 +136,7 @@ class PaperPage {
   }
 
   #build(paper, place) {
-    const answers = this.saving.overlay(place.answers, place.highest);
+    const answers = this.saving.overlay(place);
     const view = place.view || {};
     this.font = FONT_SIZES.includes(view.font) ? view.font : FONT_SIZES[0];
     this.readUpTo = view.read || 0;
@@ -176,8 +176,10 @@ class PaperPage {
 
   /** A chain that has become shorter is that of a station restored from a backup. */
   #checkKept({ revisions, place }) {
-    if (revisions < this.keptNumber && place <= this.saving.place && !this.isReplaced) this.#renew().catch(() => {});
-    this.keptNumber = this.saving.number; // acknowledged before the next question is asked
+    const isShorter = revisions < this.keptNumber;
+    // What was told or acknowledged before the next question is asked; after a restore it counts anew.
+    this.keptNumber = isShorter ? revisions : Math.max(revisions, this.saving.number);
+    if (isShorter && place <= this.saving.place && !this.isReplaced) this.#renew().catch(() => {});
   }
 
   /** Take a new place from a station that lacks what it had, and send it all of that again. */
@@ -284,13 +286,13 @@ class PaperPage {
     if (!this.isReady) return;
     const { deadline_at, state, place } = reply;
     this.state = { ...this.state, attempt: { ...this.state.attempt, deadline_at, state, place } };
-    for (const card of this.cards) card.tellRefusal(this.saving.refused.get(card.item.id));
     if (["handed_in", "collected", "cancelled"].includes(state)) this.shell.refresh();
     this.#draw();
   }
 
   #drawSaved() {
     if (!this.isReady) return;
+    for (const card of this.cards) card.tellRefusal(this.saving.refused.get(card.item.id));
     this.head.showSaved({
       trouble: this.trouble,
       unsent: this.saving.unsent,
@@ -346,6 +348,8 @@ class PaperPage {
 
   #lock(isLocked) {
     if (this.body.inert === isLocked) return;
+    // A word that an input method is still composing ends here, and not after the last answers are on their way.
+    if (isLocked && this.body.contains(document.activeElement)) document.activeElement.blur();
     this.body.inert = isLocked;
     if (isLocked) this.saving.flush();
   }

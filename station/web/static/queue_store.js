@@ -7,15 +7,19 @@ const NAME = "exam-station-queue";
 const KEPT_MS = 3 * 24 * 3600 * 1000;
 const OPENING_MS = 4000;
 const WRITING_MS = 8000;
+const OPEN_AGAIN_MS = 10_000;
 
 /** Open the disk's store; a browser that neither opens nor refuses it is not waited for. */
 export async function openQueueStore() {
-  const late = new Promise((_, reject) => setTimeout(() => reject(new Error("late")), OPENING_MS));
-  const database = await Promise.race([openDatabase(), late]).catch(() => null);
-  return new QueueStore(database && new DiskStore(database));
+  const disk = new DiskStore();
+  await Promise.race([disk.open(), new Promise((resolve) => setTimeout(resolve, OPENING_MS))]);
+  return new QueueStore(disk);
 }
 
-/** Disk first; nothing that is asked of it fails: what the disk refuses stays in memory as long as the page lives. */
+/**
+ * Disk first; nothing that is asked of it fails. What the disk refuses stays in memory as long as the page lives, and
+ * goes to the disk with the next rows that it takes.
+ */
 class QueueStore {
   constructor(disk) {
     this.disk = disk;
@@ -24,7 +28,7 @@ class QueueStore {
 
   /** Say whether everything would outlive a crash of the browser. */
   get isDurable() {
-    return this.disk !== null && this.memory.kept.size === 0;
+    return this.disk.isOpen && this.memory.isEmpty;
   }
 
   put(rows) {
@@ -34,32 +38,29 @@ class QueueStore {
   /** Take rows out and put others in, both or neither. */
   async swap(gone, rows) {
     if (!gone.length && !rows.length) return;
+    const before = this.memory.waiting(gone, rows);
     try {
-      if (!this.disk) throw new Error("no disk");
-      await this.disk.swap(gone, rows);
-      this.memory.remove([...gone, ...rows]);
+      await this.disk.swap([...before.gone, ...gone], [...before.rows, ...rows]);
+      this.memory.settle([...before.gone, ...before.rows, ...gone, ...rows]);
     } catch {
       this.memory.swap(gone, rows);
     }
   }
 
   async rows(attemptId) {
-    const onDisk = await this.#ofDisk((disk) => disk.rows(attemptId));
-    const merged = new Map(onDisk.map((row) => [keyOf(row).join("/"), row]));
-    for (const row of this.memory.rows(attemptId)) merged.set(keyOf(row).join("/"), row);
-    return [...merged.values()];
+    return this.#together(await this.#ofDisk((disk) => disk.rows(attemptId))).filter((row) => row.attempt_id === attemptId);
   }
 
   /** Find what belongs to one entry, whatever number its attempt had. */
   async rowsOf(owner) {
-    const onDisk = await this.#ofDisk((disk) => disk.all());
-    const merged = new Map([...onDisk, ...this.memory.kept.values()].map((row) => [keyOf(row).join("/"), row]));
-    return [...merged.values()].filter((row) => row.owner === owner);
+    return (await this.#all()).filter((row) => row.owner === owner);
   }
 
-  async attemptIds() {
-    const onDisk = await this.#ofDisk((disk) => disk.attemptIds());
-    return [...new Set([...onDisk, ...this.memory.attemptIds()])];
+  /** List the attempts of which something waits to be sent, each with whose it is. */
+  async unsent() {
+    const waiting = (await this.#all()).filter((row) => !row.acknowledged);
+    const pairs = waiting.map((row) => [`${row.attempt_id}/${row.owner}`, { attemptId: row.attempt_id, owner: row.owner }]);
+    return [...new Map(pairs).values()];
   }
 
   async forget(attemptId) {
@@ -67,14 +68,28 @@ class QueueStore {
     await this.#ofDisk((disk) => disk.forget(attemptId));
   }
 
-  /** Remove what candidates of earlier days left behind; `now` is the station's, a PC's clock may be years off. */
-  async forgetOld(now) {
-    await this.#ofDisk((disk) => disk.forgetOld(now));
+  /**
+   * Remove what candidates of earlier days left behind, but for the one who is here. `now` is the station's, as a PC's
+   * clock may be years off; after a power cut the station's may be, too, while it waits for somebody to set it right.
+   */
+  async forgetOld(now, owner) {
+    await this.#ofDisk((disk) => disk.forgetOld(now, owner));
+  }
+
+  async #all() {
+    return this.#together(await this.#ofDisk((disk) => disk.all()));
+  }
+
+  #together(onDisk) {
+    const merged = new Map(onDisk.map((row) => [nameOf(row), row]));
+    for (const name of this.memory.gone.keys()) merged.delete(name);
+    for (const [name, row] of this.memory.kept) merged.set(name, row);
+    return [...merged.values()];
   }
 
   async #ofDisk(ask) {
     try {
-      return this.disk ? await ask(this.disk) : [];
+      return await ask(this.disk);
     } catch {
       return [];
     }
@@ -82,8 +97,19 @@ class QueueStore {
 }
 
 class DiskStore {
-  constructor(database) {
-    this.database = database;
+  constructor() {
+    this.database = null;
+    this.askedAt = -Infinity;
+  }
+
+  get isOpen() {
+    return this.database !== null;
+  }
+
+  /** Resolve when the browser has answered, whatever it said. */
+  open() {
+    this.askedAt = performance.now();
+    return openDatabase().then((database) => this.#use(database), () => {});
   }
 
   swap(gone, rows) {
@@ -101,36 +127,54 @@ class DiskStore {
     return this.#read((table) => table.getAll());
   }
 
-  async attemptIds() {
-    const keys = await this.#read((table) => table.getAllKeys());
-    return [...new Set(keys.map((key) => key[0]))];
-  }
-
   forget(attemptId) {
     return this.#change((table) => table.delete(rangeOf(attemptId)));
   }
 
-  async forgetOld(now) {
-    const rows = await this.all();
-    const old = rows.filter((row) => now - row.made_at > KEPT_MS);
+  async forgetOld(now, owner) {
+    const old = (await this.all()).filter((row) => row.owner !== owner && now - row.made_at > KEPT_MS);
     if (old.length) await this.#change((table) => old.forEach((row) => table.delete(keyOf(row))));
   }
 
-  /** A disk that neither takes nor refuses (dying, or the profile is held) must not hold up the sending. */
+  /** The browser closes a store by itself when its files fail, or are cleared away. */
+  #use(database) {
+    this.database?.close();
+    this.database = database;
+    database.onclose = () => {
+      if (this.database === database) this.database = null;
+    };
+  }
+
+  #opened() {
+    if (!this.database && performance.now() - this.askedAt > OPEN_AGAIN_MS) this.open();
+    if (!this.database) throw new Error("not open");
+    return this.database;
+  }
+
+  /**
+   * A disk that neither takes nor refuses (dying, or the profile is held) must not hold up the sending. The commit is
+   * asked for at once: left to the browser it comes after the answers to all requests, and a page that goes drops it.
+   */
   #change(work) {
     return new Promise((resolve, reject) => {
       setTimeout(() => reject(new Error("late")), WRITING_MS);
-      const transaction = this.database.transaction("saves", "readwrite", { durability: "strict" });
+      const transaction = this.#opened().transaction("saves", "readwrite", { durability: "strict" });
       transaction.oncomplete = () => resolve();
       transaction.onabort = transaction.onerror = () => reject(transaction.error);
-      work(transaction.objectStore("saves"));
+      try {
+        work(transaction.objectStore("saves"));
+        transaction.commit();
+      } catch (error) {
+        transaction.abort(); // both or neither
+        reject(error);
+      }
     });
   }
 
   #read(work) {
     return new Promise((resolve, reject) => {
       setTimeout(() => reject(new Error("late")), WRITING_MS);
-      const request = work(this.database.transaction("saves").objectStore("saves"));
+      const request = work(this.#opened().transaction("saves").objectStore("saves"));
       request.onsuccess = () => resolve(request.result);
       request.onerror = () => reject(request.error);
     });
@@ -139,29 +183,49 @@ class DiskStore {
 
 class MemoryStore {
   constructor() {
-    this.kept = new Map();
+    this.kept = new Map(); // by name: rows that the disk has not taken
+    this.gone = new Map(); // and rows that it still holds but should not
+  }
+
+  get isEmpty() {
+    return this.kept.size === 0 && this.gone.size === 0;
   }
 
   swap(gone, rows) {
-    this.remove(gone);
-    for (const row of rows) this.kept.set(keyOf(row).join("/"), row);
+    for (const row of gone) {
+      this.kept.delete(nameOf(row));
+      this.gone.set(nameOf(row), row);
+    }
+    for (const row of rows) {
+      this.gone.delete(nameOf(row));
+      this.kept.set(nameOf(row), row);
+    }
   }
 
-  remove(rows) {
-    for (const row of rows) this.kept.delete(keyOf(row).join("/"));
+  /** What waits for the disk, but for what is about to change anyway. */
+  waiting(gone, rows) {
+    const changing = new Set([...gone, ...rows].map(nameOf));
+    const others = (map) => [...map].filter(([name]) => !changing.has(name)).map(([, row]) => row);
+    return { gone: others(this.gone), rows: others(this.kept) };
   }
 
-  rows(attemptId) {
-    return [...this.kept.values()].filter((row) => row.attempt_id === attemptId);
-  }
-
-  attemptIds() {
-    return [...new Set([...this.kept.values()].map((row) => row.attempt_id))];
+  /** The disk has taken these changes. */
+  settle(rows) {
+    for (const row of rows) {
+      this.kept.delete(nameOf(row));
+      this.gone.delete(nameOf(row));
+    }
   }
 
   forget(attemptId) {
-    for (const [key, row] of this.kept) if (row.attempt_id === attemptId) this.kept.delete(key);
+    for (const map of [this.kept, this.gone]) {
+      for (const [name, row] of map) if (row.attempt_id === attemptId) map.delete(name);
+    }
   }
+}
+
+function nameOf(row) {
+  return keyOf(row).join("/");
 }
 
 function keyOf(row) {

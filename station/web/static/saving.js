@@ -1,4 +1,5 @@
 import { Away, call } from "./api.js";
+import { identity, inOrder, settled } from "./settling.js";
 import { stationNow } from "./station_clock.js";
 
 const REST_MS = 1000; // a text is saved after so long a rest
@@ -51,42 +52,29 @@ export class Saving {
   }
 
   /**
-   * Take the place of this load, and send again what the station turns out to lack (design §13.4).
-   *
-   * `held` counts the station's saves by place. Of a place where it holds fewer than it had acknowledged, all go
-   * out again. A place that it does not know was issued after the backup from which it was restored, and its
-   * number means nothing now: those rows go on under the new place. So do the rows of an attempt that was itself
-   * opened after the backup, and that the candidate has had to open once more.
+   * Take the place of this load from what the station says (`/api/places`); send again what it turns out to lack, and
+   * keep here what only it has (settling.js).
    */
-  async settle({ place, held }) {
+  async settle(there) {
     const stored = await this.store.rowsOf(this.owner);
     const known = new Set(this.pending.map(identity));
     const rows = [...this.pending, ...stored.filter((row) => !known.has(identity(row)))].sort(inOrder);
-    const strange = rows.filter((row) => row.attempt_id !== this.attemptId || !(row.place in held));
-    const acknowledged = rows.filter((row) => row.acknowledged && !row.refused && !strange.includes(row));
-    const counted = new Map();
-    for (const { place: one } of acknowledged) counted.set(one, (counted.get(one) || 0) + 1);
-    const lacking = acknowledged.filter((row) => counted.get(row.place) > held[row.place]);
-    this.place = place;
-    this.sequence = Math.max(0, ...rows.filter((row) => row.place === place).map((row) => row.sequence));
-    const moved = strange.map((row) => {
-      this.sequence += 1;
-      return { ...row, attempt_id: this.attemptId, place, sequence: this.sequence, acknowledged: false };
-    });
-    for (const row of lacking) row.acknowledged = false;
-    this.pending = [...rows.filter((row) => !row.acknowledged && !strange.includes(row)), ...moved].sort(inOrder);
+    const { gone, put, pending, sequence } = settled(rows, there, { attemptId: this.attemptId, owner: this.owner });
+    this.place = there.place;
+    this.sequence = sequence;
+    this.pending = pending;
     this.number = 0;
     this.failures = 0;
     this.#pump();
-    await this.store.swap(strange, [...lacking, ...moved]);
+    await this.store.swap(gone, put);
   }
 
-  /** What rows still to be sent say, on top of what the station knows. */
-  overlay(answers, highest) {
-    const newest = Math.max(0, ...Object.keys(highest).map(Number));
+  /** What rows still to be sent say, on top of what the station knows: only what is newer than its answer. */
+  overlay({ answers, saved_as: savedAs }) {
     const merged = { ...answers };
     for (const row of this.pending) {
-      if (row.place >= newest || !(row.item_id in answers)) merged[row.item_id] = row.response;
+      const there = savedAs[row.item_id];
+      if (!there || inOrder(row, there) > 0) merged[row.item_id] = row.response;
     }
     return merged;
   }
@@ -216,19 +204,24 @@ export class Saving {
     return this.sending;
   }
 
+  /** What the station will not take as it is goes without the view, then row by row, so that the rest gets through. */
   async #sendAll() {
     let size = BATCH_SAVES;
+    let hasView = true;
     let isRenewed = false;
     while (this.pending.length) {
       const rows = this.#batch(size);
       try {
-        await this.#send(rows);
-        size = BATCH_SAVES;
+        await this.#send(rows, { hasView });
       } catch (error) {
+        const isWrong = error.status === 400 || error.status === 413;
         if (error instanceof Away || error.status === 429) return this.#failed("", error instanceof Away ? error.kind : "unwritten");
-        if (rows.length > 1 && (error.status === 400 || error.status === 413)) size = 1;
-        else if (error.status === 400 || error.status === 413) await this.#giveUp(rows[0], error.sentence);
-        else if (error.code !== "place_unknown" || isRenewed || !(await this.#renewed())) return this.#failed(error.code);
+        if (isWrong && hasView) hasView = false;
+        else if (isWrong && rows.length > 1) size = 1;
+        else if (isWrong) {
+          await this.#giveUp(rows[0], error.sentence);
+          size = BATCH_SAVES;
+        } else if (error.code !== "place_unknown" || isRenewed || !(await this.#renewed())) return this.#failed(error.code);
         else isRenewed = true;
       }
     }
@@ -257,13 +250,14 @@ export class Saving {
     return rows;
   }
 
-  async #send(rows, { keepalive = false } = {}) {
+  async #send(rows, { keepalive = false, hasView = true } = {}) {
     const place = rows.length ? rows[0].place : this.place;
     const body = {
       attempt_id: this.attemptId,
+      owner: this.owner,
       place,
       saves: rows.map(({ sequence, item_id, response }) => ({ sequence, item_id, response })),
-      view: place === this.place ? this.getView() : null,
+      view: hasView && place === this.place ? this.getView() : null,
     };
     const text = JSON.stringify(body);
     const packed = !keepalive && text.length > PACK_FROM && typeof CompressionStream === "function";
@@ -309,19 +303,11 @@ export class Saving {
 
 /** Send what candidates' pages on this PC have left; what belongs to somebody else stays, unseen. */
 export async function sendLeftovers(store) {
-  for (const attemptId of await store.attemptIds()) {
-    const saving = new Saving(attemptId, store);
+  for (const { attemptId, owner } of await store.unsent()) {
+    const saving = new Saving(attemptId, store, { owner });
     await saving.begin();
     saving.stop();
   }
-}
-
-function identity(row) {
-  return `${row.attempt_id}/${row.place}/${row.sequence}`;
-}
-
-function inOrder(one, other) {
-  return one.place - other.place || one.sequence - other.sequence;
 }
 
 function pause(milliseconds) {
