@@ -79,6 +79,17 @@ def test_staff_may_free_a_pc_for_as_long_as_a_sitting_is_held():
     assert lock(decided=Decided(freed_sitting_id=99)) is not None
 
 
+def test_a_pc_is_free_for_the_sitting_it_was_freed_for_and_locks_when_it_serves_the_next():
+    later = replace(RUNNING, id=2, state=SittingState.ADMITTING)
+    freed = Decided(freed_sitting_id=1)
+    both = (SeatedEntry(1, 7), SeatedEntry(2, 7))
+    assert lock((RUNNING, later), both, freed) is None
+    done = (SeatedEntry(1, 7, 3, AttemptState.HANDED_IN), SeatedEntry(2, 7))
+    assert lock((RUNNING, later), done, freed) is not None, "they answer the next paper here"
+    assert lock((later,), both, freed) is not None
+    assert lock((RUNNING,), done, freed) is None, "until the next is held"
+
+
 def test_a_locked_screen_says_its_text_and_the_version_names_the_content():
     at = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
     plain = orders_for(SEAT, (RUNNING,), (ENTRY,), NOBODY)
