@@ -91,7 +91,7 @@ class PairedStation:
     def orders(self):
         body = {
             "seat": self.seat, "lock": self.lock, "screen": self.screen, "accessibility": {}, "work": None,
-            "unlock_codes": [unlock_code()], "check": {"requirements": ""}, **self.more,
+            "unlock_codes": [unlock_code()], "lock_again": [], "check": {"requirements": ""}, **self.more,
         }  # fmt: skip
         version = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]
         return {"version": version, **body}
@@ -129,7 +129,14 @@ class PairedStation:
             "wanted_agent_version": "0.1.0", "installer": None, "pairing_open": self.pairing_open,
             "needs": ["beat", "orders", "lock"], "capabilities": [], "later": "passed over",
         }  # fmt: skip
-        return reply({**hello, **self.hello})
+        hello.update(self.hello)
+        if hello["installer"] is not None:
+            hello["installer"] = {**self.signed(hello["installer"], asked["nonce"]), **hello["installer"]}
+        return reply(hello)
+
+    def signed(self, installer, nonce):
+        told = [str(installer[name]) for name in ("name", "size", "sha256")]
+        return {"signature": self.key.sign("\n".join(["exam-station installer", nonce, *told]))}
 
     def register(self, asked):
         if not self.pairing_open:
