@@ -88,13 +88,18 @@ class LinuxMachine:
         return self._read("proc/sys/kernel/random/boot_id")
 
     def work_drives(self) -> Sequence[Path]:
-        """The home folder of who works here first, then every other local writable file system."""
+        """List where work folders may lie, best first: near the home of who works here, then the local file systems.
+
+        For root not in the home itself: its owner could rename the folder there and lay a link in its place, through
+        which root would write, read and remove elsewhere.
+        """
         mounts = [
             Path(part.mountpoint)
             for part in psutil.disk_partitions(all=False)
             if part.fstype in WORK_FILESYSTEMS and "rw" in part.opts.split(",")
         ]
-        places = [Path(os.path.expanduser(f"~{person_here()}")), *mounts]
+        home = Path(os.path.expanduser(f"~{person_here()}"))
+        places = [home.parent if person_here() else home, *mounts]
         return list(dict.fromkeys(place for place in places if place.is_dir() and os.access(str(place), os.W_OK)))
 
     def desktop(self) -> LinuxDesktop:

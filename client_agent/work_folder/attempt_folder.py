@@ -143,6 +143,7 @@ class AttemptFolder:
         step = self._trouble.get("step")
         if self._seat_left_at is not None and step is not None and refusal_code(step):
             return self._left_over(step)
+        refused += self._watcher.problems() if self._watcher else []
         return [*{failure.code: failure for failure in self._trouble.values()}.values(), *refused]
 
     def _left_over(self, refusal: AgentError) -> list[AgentError]:
@@ -327,7 +328,7 @@ class AttemptFolder:
     def _empty(self) -> bool:
         """Remove the folder: the station has it all, and the sitting is delivered."""
         if self._kept is not None:
-            place.remove(self._kept)
+            place.remove(self._kept, self._around.files)
             self._around.ledger.forget_folder(self.attempt_id)
         self._kept, self._watcher, self._outgoing, self._is_made = None, None, None, False
         self.is_gone = True

@@ -9,10 +9,15 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import stat
 import sys
 import threading
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol, Sequence
+
+from client_agent.work_folder import nolinks
+
+REPARSE_POINT = 0x400  # of Windows' file attributes
 
 
 class Mark(NamedTuple):
@@ -47,16 +52,28 @@ class Files(Protocol):
         """Say whether an entry leads elsewhere (symbolic link, junction)."""
         ...
 
+    def is_foreign(self, status: os.stat_result) -> bool:
+        """Say whether a file in the folder is another's that was only given a second name there (hard link)."""
+        ...
+
     def open(self, path: str) -> BinaryIO:
-        """Open for reading, sharing everything; follows no link. Raises FileHeld, else OSError."""
+        """Open for reading, sharing everything; no part of the path may be a link. Raises FileHeld, else OSError."""
         ...
 
     def is_held(self, path: str) -> bool:
         """Say whether another program has this file open."""
         ...
 
+    def may_keep(self, base: str, name: str) -> bool:
+        """Say whether the agent's own folder `name` can lie in `base` without another account changing it for one
+        of theirs: what the agent writes there would go where they want."""
+        ...
+
     def make_folder(self, root: str, local: str, *, is_theirs: bool = True) -> None:
-        """Make a folder below `root` with those above it, following no link; the candidate's own if `is_theirs`."""
+        """Make a folder below `root` with those above it, following no link; the candidate's own if `is_theirs`.
+
+        Not theirs: raises PermissionError where one of the folders is another account's.
+        """
         ...
 
     def put(self, source: str, root: str, local: str) -> None:
@@ -74,8 +91,12 @@ class Files(Protocol):
         """Shorten a name to what this file system can hold."""
         ...
 
+    def remove_tree(self, folder: str) -> None:
+        """Remove what can be removed; of a link in it the link itself, whatever is changed there meanwhile."""
+        ...
+
     def hide(self, folder: str) -> None:
-        """Keep a folder out of the way of people; no promise."""
+        """Keep a folder of the agent's from people."""
         ...
 
     def step_back(self) -> None:
@@ -93,7 +114,7 @@ class PlainFiles:
         self._owner = _ids_of(person) if person else None
 
     def reachable(self, folder: Path) -> str:
-        return os.path.abspath(str(folder))
+        return os.path.realpath(str(folder))  # no link is followed from here on
 
     def mark(self, status: os.stat_result) -> Mark:
         return Mark(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
@@ -101,10 +122,15 @@ class PlainFiles:
     def is_link(self, entry: os.DirEntry[str]) -> bool:
         return entry.is_symlink()
 
+    def is_foreign(self, status: os.stat_result) -> bool:
+        return self._owner is not None and status.st_nlink > 1 and status.st_uid != self._owner[0]
+
     def open(self, path: str) -> BinaryIO:
-        # Not blocking: a pipe that took the file's place would wait for its writer.
-        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
-        return os.fdopen(os.open(path, flags), "rb", buffering=0)
+        descriptor = nolinks.open_file(path)
+        if self.is_foreign(os.fstat(descriptor)):
+            os.close(descriptor)
+            raise PermissionError(f"another's file: {path}")
+        return os.fdopen(descriptor, "rb", buffering=0)
 
     def is_held(self, path: str) -> bool:
         """Look through the processes whose open files this one may see."""
@@ -115,8 +141,20 @@ class PlainFiles:
                     return True
         return False
 
+    def may_keep(self, base: str, name: str) -> bool:
+        if self._owner is None:
+            return True  # the agent is the person who works here
+        try:
+            if not nolinks.may_lie_below(os.stat(base)):
+                return False
+            return nolinks.is_own(os.lstat(os.path.join(base, name)))
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return False
+
     def make_folder(self, root: str, local: str, *, is_theirs: bool = True) -> None:
-        os.close(self._enter(root, local.split(os.sep), self._owner if is_theirs else None))
+        os.close(self._enter(root, local.split(os.sep), self._owner if is_theirs else None, is_ours=not is_theirs))
 
     def put(self, source: str, root: str, local: str) -> None:
         if self._owner is not None:
@@ -136,19 +174,24 @@ class PlainFiles:
         finally:
             os.close(folder)
 
-    def _enter(self, root: str, parts: Sequence[str], owner: tuple[int, int] | None) -> int:
+    def remove_tree(self, folder: str) -> None:
+        nolinks.remove_tree(folder)
+
+    def _enter(self, root: str, parts: Sequence[str], owner: tuple[int, int] | None, *, is_ours: bool = False) -> int:
         """Open a folder step by step, so that no link is followed; make what is missing."""
-        flags = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
-        folder = os.open(root, flags)
+        folder = nolinks.open_folder(root)
         for part in parts:
             try:
                 is_new = _make(part, folder)
-                deeper = os.open(part, flags | getattr(os, "O_NOFOLLOW", 0), dir_fd=folder)
+                deeper = os.open(part, nolinks.FOLDER | nolinks.NO_LINK, dir_fd=folder)
             finally:
                 os.close(folder)
             folder = deeper
             if is_new and owner is not None:
                 _give(folder, owner)
+            if is_ours and self._owner is not None and not nolinks.is_own(os.fstat(folder)):
+                os.close(folder)
+                raise PermissionError(f"another account made this folder: {part}")
         return folder
 
     def fit_name(self, name: str) -> str:
@@ -172,9 +215,22 @@ class PlainFiles:
                 setpriority(getattr(os, "PRIO_PROCESS", 0), threading.get_native_id(), 10)
 
 
+def leads_elsewhere(path: str) -> bool:
+    """Say whether a path that is there is a link: a symbolic one, or a junction of Windows."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return False
+    return stat.S_ISLNK(status.st_mode) or is_reparse_point(status)
+
+
+def is_reparse_point(status: os.stat_result) -> bool:
+    return bool(getattr(status, "st_file_attributes", 0) & REPARSE_POINT)
+
+
 def _make(name: str, folder: int) -> bool:
     try:
-        os.mkdir(name, dir_fd=folder)
+        os.mkdir(name, 0o755, dir_fd=folder)
     except FileExistsError:
         return False
     return True

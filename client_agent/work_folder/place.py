@@ -12,7 +12,6 @@ import errno
 import json
 import os
 import shutil
-import stat
 import uuid
 from pathlib import Path
 from typing import Callable, Sequence
@@ -20,6 +19,7 @@ from typing import Callable, Sequence
 from client_agent.errors import AgentError, problem
 from client_agent.work_folder.files import Files
 from client_agent.work_folder.ledger import Kept
+from client_agent.work_folder.names import is_safe
 from client_agent.work_folder.station import FolderPlan
 
 NO_ROOM_FOR_WORK = problem(
@@ -54,7 +54,7 @@ def find_or_make(
     if known is not None and _generation(kept_folder(known)) == known.generation:
         _make_root(known.root, files)  # removed as a whole: nobody's work is thrown away like that
         return known._replace(aside=""), False
-    bases = [files.reachable(drive) for drive in drives()]
+    bases = [base for base in map(files.reachable, drives()) if files.may_keep(base, OF_ALL)]
     found = next((kept for base in bases if (kept := _found_on(base, attempt_id)) is not None), None)
     if found is not None:
         _make_root(found.root, files)
@@ -94,11 +94,11 @@ def bring_back(kept: Kept) -> Kept:
     return kept._replace(aside="")
 
 
-def remove(kept: Kept) -> None:
+def remove(kept: Kept, files: Files) -> None:
     """Remove the folder with all that belongs to it. Raises work_folder_held if something stayed."""
     for folder in (kept.aside, kept.root if not kept.aside else "", kept_folder(kept)):
         if folder and os.path.lexists(folder):
-            _remove_tree(folder)
+            files.remove_tree(folder)
             if os.path.lexists(folder):
                 raise AgentError(WORK_FOLDER_HELD, folder=os.path.basename(kept.root))
     with contextlib.suppress(OSError):
@@ -149,6 +149,7 @@ def _make(plan: FolderPlan, attempt_id: int, bases: Sequence[str], files: Files)
 def _make_root(root: str, files: Files) -> None:
     home, name = os.path.split(root)
     base, of_all = os.path.split(home)
+    files.make_folder(base, of_all, is_theirs=False)
     files.make_folder(base, os.path.join(of_all, name))
 
 
@@ -173,8 +174,10 @@ def _found_on(base: str, attempt_id: int) -> Kept | None:
     with contextlib.suppress(OSError):
         for name in sorted(os.listdir(os.path.join(home, KEPT))):
             made = _read_made(os.path.join(home, KEPT, name))
-            if made.get("attempt_id") == attempt_id and made.get("folder"):
-                root = os.path.join(home, os.path.basename(str(made["folder"])))
+            is_it = name == f"{attempt_id}-{made.get('generation')}" and made.get("attempt_id") == attempt_id
+            folder = os.path.basename(str(made.get("folder", "")))
+            if is_it and is_safe(folder) and not folder.startswith("."):
+                root = os.path.join(home, folder)
                 aside = os.path.join(home, KEPT, name, "folder")
                 is_aside = os.path.isdir(aside) and not os.path.isdir(root)
                 return Kept(attempt_id, root, str(made["generation"]), aside if is_aside else "", 0, "", 2**31)
@@ -204,26 +207,3 @@ def _move(old: str, new: str) -> None:
         os.rename(old, new)
     except OSError as failure:
         raise AgentError(WORK_FOLDER_HELD, folder=os.path.basename(old)) from failure
-
-
-def _remove_tree(folder: str) -> None:
-    """Remove what can be removed, also what is read-only; follow no link."""
-    if os.path.islink(folder):
-        os.unlink(folder)
-        return
-    for inside, _folders, _names in os.walk(folder):
-        _free(inside)  # what lies in it can be removed only then
-    for inside, folders, names in os.walk(folder, topdown=False):
-        for name in names + [one for one in folders if os.path.islink(os.path.join(inside, one))]:
-            path = os.path.join(inside, name)
-            if os.name == "nt":
-                _free(path)
-            with contextlib.suppress(OSError):
-                os.unlink(path)
-        with contextlib.suppress(OSError):
-            os.rmdir(inside)
-
-
-def _free(path: str) -> None:
-    with contextlib.suppress(OSError):
-        os.chmod(path, stat.S_IRWXU)

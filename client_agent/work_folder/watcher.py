@@ -7,14 +7,22 @@ costs little, as a large folder is looked at less often. Time is measured by a c
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import stat
 from dataclasses import dataclass
 from typing import Callable, Iterator, Mapping, NamedTuple
 
 from client_agent import clock
-from client_agent.work_folder.files import Files, Mark
+from client_agent.errors import AgentError, problem
+from client_agent.work_folder.files import Files, Mark, leads_elsewhere
 from client_agent.work_folder.names import is_passed_over, is_temporary
+
+WORK_TOO_MANY_FILES = problem(
+    "work_too_many_files",
+    "作业文件夹中的文件超过 {most} 个，多出的不会保存到服务器。请删除不需要的文件。",
+    "There are more than {most} files in the work folder: those beyond do not go to the station. Delete some.",
+)
 
 REST_S = 2.0
 EMPTY_RESTS_S = 10.0  # truncated in place: what it shall hold is about to come
@@ -24,6 +32,9 @@ SHORTEST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 8.0
 PAUSE_BY_COST = 150.0  # a look may take 1/150 of the time
 TRUE_LOOKS = 200
+# More than any candidate makes: a program that ran wild must not take the PC's memory, nor the station's disk.
+MOST_FILES = 10_000
+DEEPEST = 60
 
 
 class Change(NamedTuple):
@@ -76,6 +87,7 @@ class Watcher:
         self._temporary: dict[str, Mark] | None = None
         self._written_at = -REST_S
         self.is_there = True
+        self._has_too_many = False
 
     def look(self, *, at_once: bool = False) -> bool:
         """Look at all files if it is time, else at those that changed lately; says whether it looked at all."""
@@ -100,7 +112,7 @@ class Watcher:
         except OSError:
             return
         else:
-            if stat.S_ISREG(status.st_mode):
+            if self._is_work(status):
                 self._note(local, self._files.mark(status), self._monotonic())
                 self._absent.pop(local, None)
 
@@ -153,6 +165,10 @@ class Watcher:
         """Say whether a program writes a temporary file: what it saves is about to take its name."""
         return self._monotonic() - self._written_at < REST_S
 
+    def problems(self) -> list[AgentError]:
+        """List what keeps files from being looked after."""
+        return [AgentError(WORK_TOO_MANY_FILES, most=MOST_FILES)] if self._has_too_many else []
+
     def removed(self, *, absent_s: float = ABSENT_S) -> list[str]:
         """List the files that were taken and are not there any more, for at least so long."""
         now = self._monotonic()
@@ -161,10 +177,15 @@ class Watcher:
     def _look_at_all(self, now: float) -> None:
         unreadable: list[str] = []
         temporary: dict[str, Mark] = {}
-        found = dict(self._walk(self.root, "", unreadable, temporary))
-        self.is_there = "" not in unreadable and not os.path.islink(self.root)
+        found: dict[str, Mark] = {}
+        if leads_elsewhere(self.root):
+            unreadable.append("")
+        else:
+            found = dict(itertools.islice(self._walk(self.root, "", unreadable, temporary), MOST_FILES + 1))
+        self.is_there = "" not in unreadable
         if not self.is_there:
             return
+        self._has_too_many = len(found) > MOST_FILES
         if self._files.listing_may_lag:
             self._correct(found)
         if self._temporary is not None and temporary != self._temporary:
@@ -172,6 +193,8 @@ class Watcher:
         self._temporary = temporary
         for local, mark in found.items():
             self._note(local, mark, now)
+        if self._has_too_many:
+            return  # what was not reached is not known: it is not gone
         # What lies under a folder that cannot be read just now is not known: it is not gone.
         blind = tuple(folder + os.sep for folder in unreadable)
         for local in [known for known in self._seen if known not in found and not known.startswith(blind)]:
@@ -207,14 +230,15 @@ class Watcher:
                     if self._files.is_link(entry):
                         continue  # it leads out of the folder, or to what is in it anyway
                     if entry.is_dir(follow_symlinks=False):
-                        if not is_passed_over(entry.name):
+                        if not is_passed_over(entry.name) and local.count(os.sep) < DEEPEST:
                             deeper.append((entry.path, local))
                         continue
                     with contextlib.suppress(FileNotFoundError):
                         status = entry.stat(follow_symlinks=False)
                         if is_temporary(entry.name):
-                            temporary[local] = self._files.mark(status)
-                        elif stat.S_ISREG(status.st_mode):
+                            if len(temporary) < MOST_FILES:
+                                temporary[local] = self._files.mark(status)
+                        elif self._is_work(status):
                             yield local, self._files.mark(status)
         except FileNotFoundError:
             if not below:
@@ -225,6 +249,9 @@ class Watcher:
             return
         for path, local in deeper:
             yield from self._walk(path, local, unreadable, temporary)
+
+    def _is_work(self, status: os.stat_result) -> bool:
+        return stat.S_ISREG(status.st_mode) and not self._files.is_foreign(status)
 
     def _correct(self, found: dict[str, Mark]) -> None:
         """Ask the files themselves: those that changed, and some of the others in turn."""

@@ -82,8 +82,11 @@ def test_there_is_no_registry_elsewhere():
 
 
 @posix_only
-def test_under_root_linux_keeps_work_in_the_home_of_who_works_here(monkeypatch):
+def test_under_root_linux_keeps_work_beside_the_home_of_who_works_here(monkeypatch, tmp_path):
+    """In the home itself its owner could rename the folder and have root write, read and remove behind a link."""
+    (tmp_path / "home" / "daemon").mkdir(parents=True)
     monkeypatch.setenv("EXAM_AGENT_PERSON", "daemon")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(os.path, "expanduser", lambda path: {"~daemon": "/tmp"}.get(path, path))
-    assert LinuxMachine().work_drives()[0] == Path("/tmp")
+    home = str(tmp_path / "home" / "daemon")
+    monkeypatch.setattr(os.path, "expanduser", lambda path: {"~daemon": home}.get(path, path))
+    assert LinuxMachine().work_drives()[0] == tmp_path / "home"

@@ -2,9 +2,11 @@
 
 import os
 import stat
+import subprocess
 
 import pytest
 
+from client_agent.windows import files
 from client_agent.windows.files import (
     FILE_ATTRIBUTE_HIDDEN,
     SHARE_DELETE,
@@ -34,6 +36,7 @@ class StandIn:
         self.held = {}
         self.shares = []
         self.done = []
+        self.rights = {}
 
     def open_file(self, path, share, flags):
         self.shares.append(share)
@@ -41,8 +44,27 @@ class StandIn:
             raise Refused(32)
         return os.open(path, os.O_RDONLY)
 
+    def final_paths(self, descriptor):
+        return [os.readlink(f"/proc/self/fd/{descriptor}")]
+
+    def remove(self, path, is_there):
+        found = os.open(path, os.O_PATH | os.O_NOFOLLOW)
+        finals = self.final_paths(found)
+        os.close(found)
+        if not is_there(finals):
+            raise OSError("it lies elsewhere")
+        (os.rmdir if os.path.isdir(path) and not os.path.islink(path) else os.unlink)(path)
+
+    def hold_folder(self, path):
+        if path in self.held:
+            raise Refused(32)
+        return os.open(path, os.O_RDONLY)
+
     def set_attributes(self, path, attributes):
         self.done.append((path, attributes))
+
+    def set_rights(self, path, *rights):
+        self.rights[path] = rights
 
     def lower_thread(self, priority):
         self.done.append(priority)
@@ -160,9 +182,116 @@ def test_the_thread_gives_way_and_the_kept_folder_is_hidden(calls, tmp_path):
 
 
 @posix_only
+def test_the_agent_s_own_folders_are_nobody_else_s_and_the_files_made_there_everybody_s(calls, tmp_path):
+    """A file keeps its rights when it is moved into the candidate's folder, who must be able to write it."""
+    kept = tmp_path / "exam-work" / ".kept"
+    SharedFiles(calls).hide(str(kept))
+    system, administrators, everybody = "*S-1-5-18", "*S-1-5-32-544", "*S-1-1-0"
+    own = (f"{system}:(OI)(CI)F", f"{administrators}:(OI)(CI)F", f"{everybody}:(OI)(CI)(IO)M")
+    assert calls.rights == {str(kept.parent): (*own, f"{everybody}:RX"), str(kept): own}
+
+
+@posix_only
+def test_rights_are_set_by_windows_own_program_and_what_has_none_is_left_alone(monkeypatch, tmp_path):
+    program = tmp_path / "System32" / "icacls.exe"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\nprintf "%s " "$@" >> "$0.log"\necho >> "$0.log"\n[ "$2" != /reset ]\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("SYSTEMROOT", str(tmp_path))
+    with pytest.raises(subprocess.CalledProcessError):
+        WindowsFileCalls().set_rights(r"D:\exam-work", "x")
+    assert program.with_name("icacls.exe.log").read_text().splitlines() == [
+        r"D:\exam-work /setowner *S-1-5-32-544 /Q ", r"D:\exam-work /reset /Q ",
+    ]  # fmt: skip
+    SharedFiles(WindowsFileCalls()).hide(r"D:\exam-work\.kept")  # nothing depends on it
+
+
+@posix_only
+def test_what_is_reached_through_a_junction_is_not_read(calls, tmp_path):
+    """The folder itself, or one in it, may be changed for a junction after it was listed; SYSTEM may read all."""
+    secret, root = tmp_path / "Administrator", tmp_path / "root"
+    secret.mkdir()
+    (secret / "a.txt").write_bytes(b"secret")
+    root.mkdir()
+    (root / "01").symlink_to(secret)
+    with pytest.raises(OSError, match="a link"):
+        SharedFiles(calls).open(str(root / "01" / "a.txt"))
+    (root / "a.txt").write_bytes(b"own")
+    with SharedFiles(calls).open(str(root / "a.txt")) as opened:
+        assert opened.read() == b"own"
+
+
+@posix_only
+def test_a_drive_that_cannot_tell_where_a_file_lies_is_asked_folder_by_folder(calls, tmp_path, monkeypatch):
+    def cannot(_descriptor):
+        raise OSError("not supported")
+
+    monkeypatch.setattr(calls, "final_paths", cannot)
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "a.txt").write_bytes(b"own")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with SharedFiles(calls).open(str(tmp_path / "real" / "a.txt")) as opened:
+        assert opened.read() == b"own"
+    with pytest.raises(OSError, match="a link"):
+        SharedFiles(calls).open(str(tmp_path / "link" / "a.txt"))
+
+
+def test_where_something_lies_is_compared_as_windows_names_it():
+    asked = r"\\?\D:\exam-work\实操_12\海报.PSD"
+    assert files._lies_at(asked, [r"\\?\D:\exam-work\实操_12\海报.psd"])
+    assert files._lies_at(asked, [r"\exam-work\实操_12\海报.psd"])
+    assert not files._lies_at(asked, [r"\\?\C:\Users\Administrator\海报.psd", r"\Users\Administrator\海报.psd"])
+
+
+@posix_only
+def test_a_folder_that_a_program_holds_is_held_and_not_a_fault(calls, tmp_path):
+    (tmp_path / "coming").write_bytes(b"x")
+    (tmp_path / "root").mkdir()
+    calls.held[str(tmp_path / "root")] = 0
+    with pytest.raises(PermissionError):
+        SharedFiles(calls).put(str(tmp_path / "coming"), str(tmp_path / "root"), "a.txt")
+
+
+@posix_only
+def test_a_tree_is_removed_and_nothing_behind_its_junctions(calls, tmp_path, monkeypatch):
+    elsewhere, root = tmp_path / "elsewhere", tmp_path / "root"
+    elsewhere.mkdir()
+    (elsewhere / "a.txt").write_bytes(b"another's")
+    (root / "01" / "deep").mkdir(parents=True)
+    (root / "01" / "a.txt").write_bytes(b"own")
+    (root / "link").symlink_to(elsewhere)
+    really = os.listdir
+
+    def swapped(folder):
+        """Junctions take the place of a folder while it is listed."""
+        names = really(folder)
+        if folder == str(root / "01"):
+            os.rename(folder, tmp_path / "away")
+            os.symlink(elsewhere, folder)
+        return names
+
+    monkeypatch.setattr(os, "listdir", swapped)
+    SharedFiles(calls).remove_tree(str(root))
+    assert (elsewhere / "a.txt").read_bytes() == b"another's"
+    monkeypatch.undo()
+    SharedFiles(calls).remove_tree(str(root))
+    assert not root.exists()
+    assert (elsewhere / "a.txt").read_bytes() == b"another's"
+
+
+def test_nothing_is_kept_where_somebody_has_laid_a_link(calls, tmp_path):
+    (tmp_path / "exam-work").symlink_to(tmp_path)
+    assert not SharedFiles(calls).may_keep(str(tmp_path), "exam-work")
+    assert SharedFiles(calls).may_keep(str(tmp_path), "exam-works")
+
+
+@posix_only
 def test_the_calls_themselves_say_that_this_is_not_windows():
     calls = WindowsFileCalls()
-    for call in (lambda: calls.open_file("a", ALL, 0), lambda: calls.set_attributes("a", 2)):
+    for call in (
+        lambda: calls.open_file("a", ALL, 0), lambda: calls.set_attributes("a", 2), lambda: calls.hold_folder("a"),
+        lambda: calls.final_paths(0), lambda: calls.remove("a", bool),
+    ):  # fmt: skip
         with pytest.raises(OSError, match="not Windows"):
             call()
     SharedFiles(calls).step_back()  # nothing depends on it
