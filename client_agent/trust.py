@@ -45,7 +45,7 @@ KEY_PREFIX = "ed25519:"
 
 @dataclass(frozen=True)
 class Hello:
-    """What a station said of itself, with its key proven."""
+    """What a station said of itself, with its key proven. `installer` is empty where the station has not signed it."""
 
     site: str
     public_key: str
@@ -79,13 +79,12 @@ def say_hello(ask: Callable[[Mapping[str, Any]], Mapping[str, Any]], *, address:
     lacking = [str(name) for name in needs if name not in CAPABILITIES] if isinstance(needs, list) else []
     if lacking:
         raise AgentError(CAPABILITY_MISSING, names=", ".join(lacking), version=wanted_version)
-    installer = answer.get("installer")
     return Hello(
         site=str(answer.get("site", "")),
         public_key=theirs,
         fingerprint=fingerprint_of(theirs),
         wanted_version=wanted_version,
-        installer=installer if isinstance(installer, dict) else None,
+        installer=_installer(answer.get("installer"), theirs, nonce, address=address),
         pairing_open=answer.get("pairing_open") is True,
     )
 
@@ -117,6 +116,21 @@ def is_same_fingerprint(typed: str, public_key: str) -> bool:
     """Compare a fingerprint a technician typed, whole or its first groups (at least 12 letters)."""
     letters = "".join(character for character in typed.lower() if character.isalnum())
     return len(letters) >= 12 and fingerprint_of(public_key).replace("-", "").startswith(letters)
+
+
+def _installer(told: object, public_key: str, nonce: str, *, address: str) -> Mapping[str, Any] | None:
+    """Give what the station serves; an empty description for one that it has not signed.
+
+    It will run as the system, and on plain http the network could name another. Beats go on all the same.
+    """
+    if not isinstance(told, dict):
+        return None
+    text = "\n".join(("exam-station installer", nonce, *(str(told.get(name)) for name in ("name", "size", "sha256"))))
+    try:
+        check_signature(public_key, text, str(told.get("signature", "")), address=address)
+    except AgentError:
+        return {}
+    return told
 
 
 def _raw_key(text: str) -> bytes:

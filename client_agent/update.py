@@ -20,6 +20,12 @@ INSTALLER_DAMAGED = problem(
     "下载的安装程序 {name} 校验不符，没有运行。请重试；仍不行时检查服务器上的文件。",
     "The installer {name} is not the one announced, and was not run. Try again; else look at the server's file.",
 )
+INSTALLER_UNSIGNED = problem(
+    "installer_unsigned",
+    "安装程序没有考站的签名，没有下载。请通知技术人员，并检查网络中是否有冒充的设备。",
+    "The installer bears no signature of the station and was not fetched. Tell the technician; another device may "
+    "pose as the station.",
+)
 INSTALLER_NOT_STARTED = problem(
     "installer_not_started",
     "安装程序 {name} 无法启动（{reason}）。请在本机手动运行它。",
@@ -37,7 +43,7 @@ PATH = "/api/agent/installer"
 def fetch_installer(link: Link, installer: Mapping[str, Any] | None, folder: Path) -> Path:
     """Fetch the installer of `hello` into a folder; what lies there of an earlier try is gone on with.
 
-    Raises no_installer and installer_damaged, the latter with what was fetched removed.
+    Raises no_installer, installer_unsigned and installer_damaged, the latter with what was fetched removed.
     """
     name, size, digest = _described(installer)
     folder.mkdir(parents=True, exist_ok=True)
@@ -48,6 +54,9 @@ def fetch_installer(link: Link, installer: Mapping[str, Any] | None, folder: Pat
             with part.open("ab") as file:
                 for piece in link.get_bytes(f"{PATH}?name={name}", have):
                     file.write(piece)
+                    have += len(piece)
+                    if have > size:  # found out below; nobody fills this disk
+                        break
         if part.stat().st_size < size:
             raise AgentError(STATION_UNREACHABLE, address=link.origin, reason="the file was cut off")
         if part.stat().st_size != size or _sha256(part) != digest:
@@ -61,6 +70,8 @@ def _described(installer: Mapping[str, Any] | None) -> tuple[str, int, str]:
     """Take name, size and hash; a name that is more than a file's name is no installer of ours."""
     if installer is None:
         raise AgentError(NO_INSTALLER)
+    if not installer:
+        raise AgentError(INSTALLER_UNSIGNED)
     name, size, digest = installer.get("name"), installer.get("size"), installer.get("sha256")
     if not isinstance(name, str) or not re.fullmatch(r"exam-agent-[\w.+-]+\.(exe|tar\.gz)", name):
         raise AgentError(NO_INSTALLER)

@@ -28,7 +28,8 @@ from station.web.guards import (
     open_to_all,
     text_field,
 )
-from station.web.installers import Installers
+from station.web.identity import StationIdentity
+from station.web.installers import Installer, Installers
 
 PROTOCOL_UNKNOWN = problem(
     "protocol_unknown",
@@ -92,9 +93,7 @@ def _add_hello(app: Flask, edge: Edge, installers: Installers) -> None:
                 "public_key": edge.identity.public_key,
                 "signature": edge.identity.sign(f"exam-station hello\n{nonce}"),
                 "wanted_agent_version": wanted_version(installers, system),
-                "installer": None
-                if newest is None
-                else {"name": newest.name, "size": newest.size, "sha256": newest.sha256},
+                "installer": None if newest is None else _installer(newest, nonce, edge.identity),
                 "pairing_open": pairing.is_any_open(db, at),
                 "needs": list(NEEDS),
                 "capabilities": list(CAPABILITIES),
@@ -164,6 +163,17 @@ def _check_no_copy(edge: Edge, machine: Machine, at: datetime) -> None:
         with edge.store.transaction() as db:
             pairing.note_copy_refused(db, device_id, address=address, at=at)
     raise refusal
+
+
+def _installer(newest: Installer, nonce: str, identity: StationIdentity) -> dict[str, Any]:
+    """Describe an installer and sign it: agents run it as the system, and on plain http anybody could tell another."""
+    text = f"exam-station installer\n{nonce}\n{newest.name}\n{newest.size}\n{newest.sha256}"
+    return {
+        "name": newest.name,
+        "size": newest.size,
+        "sha256": newest.sha256,
+        "signature": identity.sign(text),
+    }
 
 
 def _machine(body: dict[str, Any], installers: Installers) -> Machine:

@@ -164,6 +164,34 @@ def test_a_free_pc_fetches_the_station_s_installer_and_starts_it(paired, desk):
     assert desk.installed == [INSTALLER]
 
 
+@pytest.mark.parametrize("changed", [{"sha256": "0" * 64}, {"name": "exam-agent-9.0.0.exe"}, {"size": 1}])
+def test_an_installer_that_the_network_changed_on_its_way_is_not_run(paired, desk, changed):
+    """It would run as the system, on every PC of the room."""
+    honest = paired.signed
+    paired.signed = lambda _installer, nonce: honest(described(), nonce)
+    paired.installer, paired.hello = INSTALLER, {"installer": None}
+    desk.agent(paired.address)
+    until(lambda: paired.beats)
+    paired.hello = {"installer": described(**changed)}
+    paired.commands = [command(5, "update")]
+    until(lambda: paired.done)
+    assert not paired.done[5]["ok"]
+    assert "没有考站的签名" in paired.done[5]["text"], "installer_unsigned"
+    assert desk.installed == []
+
+
+def test_an_installer_signed_for_another_greeting_or_not_at_all_is_not_run(paired, desk):
+    desk.agent(paired.address)
+    until(lambda: paired.beats)
+    old = paired.signed(described(), "0" * 32)
+    for number, signature in enumerate([old, {"signature": ""}], 5):
+        paired.hello = {"installer": {**described(), **signature}}
+        paired.commands = [command(number, "update")]
+        until(lambda: number in paired.done)  # noqa: B023
+        assert not paired.done[number]["ok"]
+    assert desk.installed == []
+
+
 def test_an_installer_is_gone_on_with_where_it_was_cut_off_and_checked_whole(paired, link, tmp_path):
     paired.installer = INSTALLER
     part = tmp_path / f"exam-agent-0.2.0.exe.{described()['sha256'][:12]}.part"

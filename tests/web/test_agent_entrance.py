@@ -89,11 +89,12 @@ def test_the_newest_installer_is_named_with_its_hash_and_given_in_parts(room, pc
         (room.edge.installers / name).write_bytes(content)
     answer = pc.hello().json()
     assert answer["wanted_agent_version"] == "0.10.0"
-    assert answer["installer"] == {
-        "name": "exam-agent-0.10.0.exe",
-        "size": len(content),
-        "sha256": hashlib.sha256(content).hexdigest(),
-    }
+    digest = hashlib.sha256(content).hexdigest()
+    signature = answer["installer"].pop("signature")
+    assert answer["installer"] == {"name": "exam-agent-0.10.0.exe", "size": len(content), "sha256": digest}
+    key: Ed25519PublicKey = verify_key_from_text(answer["public_key"])
+    told = f"exam-station installer\n{NONCE}\nexam-agent-0.10.0.exe\n{len(content)}\n{digest}"
+    key.verify(bytes.fromhex(signature), told.encode())
     assert pc.hello(system="linux").json()["installer"]["name"] == "exam-agent-1.0.tar.gz"
     part = pc.get("/api/agent/installer?name=exam-agent-0.10.0.exe", headers={"Range": "bytes=12-23"})
     assert (part.status_code, part.content) == (206, b"an installer")
