@@ -13,7 +13,7 @@ from client_agent.errors import AgentError, problem
 from client_agent.hot_keys import PAGE_KEY, PROGRAM_KEY
 from client_agent.local_pages import Act as PageAct
 from client_agent.rehearsal import REHEARSE_WHILE_LOCKED, Player, check_arguments
-from client_agent.station_link import Link
+from client_agent.station_link import STATION_BUSY, STATION_UNREACHABLE, Link
 from client_agent.store import Freed
 from client_agent.update import UPDATE_WHILE_LOCKED, fetch_installer
 
@@ -30,6 +30,8 @@ NOT_ABLE = problem("not_able", "本程序不能执行此操作：{what}。", "Th
 LONGEST_MESSAGE = 500
 SAY_GOODBYE_S = 3.0
 HELP_APART_S = 2.0
+REPORT_TRIES = 6
+REPORT_AGAIN_S = 3.0
 HELP_FAILED = "未能通知监考员，请举手示意。\nThe invigilator could not be told: please raise your hand."
 
 
@@ -141,8 +143,19 @@ class Duties:
             raise AgentError(REHEARSE_WHILE_LOCKED)
         link = self._link()
         measured = Player(link.origin, arguments, self._agent.pause).play()
-        link.post("/api/agent/rehearsal", {"rehearsal_id": rehearsal_id, "measured": measured})
+        self._report_rehearsal(link, {"rehearsal_id": rehearsal_id, "measured": measured})
         return ""
+
+    def _report_rehearsal(self, link: Link, report: Mapping[str, Any]) -> None:
+        """Tell what was measured; a whole room tells it at the same moment, so some ask the station again."""
+        for _ in range(REPORT_TRIES - 1):
+            try:
+                link.post("/api/agent/rehearsal", report)
+                return
+            except AgentError as failure:
+                if failure.problem not in (STATION_BUSY, STATION_UNREACHABLE) or self._agent.pause(REPORT_AGAIN_S):
+                    raise
+        link.post("/api/agent/rehearsal", report)
 
     def _open(self, _number: int, arguments: Mapping[str, Any]) -> str:
         return self._agent.programs.open(arguments, self._agent.orders, self._agent.work)

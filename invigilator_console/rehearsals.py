@@ -25,6 +25,12 @@ from station.store.queries import seat_order
 from station.web.edge import Edge
 from station.web.guards import FIELD_WRONG, json_response, number_field, say, text_field
 
+_NAMED = {
+    "interrupted": ("演练中考试机程序重新启动", "its agent was started anew meanwhile"),
+    "unknown": ("考试机程序版本过旧，不会演练", "its agent is too old to rehearse"),
+    "withdrawn": ("命令已撤回", "the command was taken back"),
+}
+
 
 def register(routes: Blueprint, edge: Edge) -> None:
     """Add the routes of this module."""
@@ -132,7 +138,10 @@ def rehearsal_document(db: Session, rehearsal: Rehearsal, state: RehearsalState)
         ]
         if figures
         else [],
-        "seats": [{"seat": seat, **seats[seat]} for seat in sorted(seats, key=seat_order)],
+        "seats": [
+            {"seat": seat, **seats[seat], "texts": [_spoken(text) for text in seats[seat].get("texts", ())]}
+            for seat in sorted(seats, key=seat_order)
+        ],
     }
 
 
@@ -153,6 +162,11 @@ def _way() -> Way:
         return Way(text_field(staff_body(), "way", longest=16))
     except ValueError:
         raise Invalid(FIELD_WRONG, field="way") from None
+
+
+def _spoken(text: str) -> str:
+    """Say what a PC only names; its sentences are left as they are."""
+    return say(*_NAMED[text]) if text in _NAMED else text
 
 
 def _shown(value: float | None, unit: str) -> float | int | None:

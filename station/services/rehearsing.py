@@ -171,11 +171,12 @@ def is_running(db: Session, rehearsal_id: int) -> bool:
 
 
 def is_complete(db: Session, rehearsal_id: int) -> bool:
-    """Say whether every player has reported."""
+    """Say whether every player has reported, or its PC has said that it will not."""
     query = select(RehearsalPlayer.seat).where(
         RehearsalPlayer.rehearsal_id == rehearsal_id, RehearsalPlayer.report == ""
     )
-    return db.scalars(query.limit(1)).first() is None
+    waiting = set(db.scalars(query))
+    return not waiting or waiting <= _refusals(db, db.get_one(Rehearsal, rehearsal_id)).keys()
 
 
 def finish(db: Session, rehearsal_id: int, *, server: Server, at: datetime) -> list[str]:
@@ -190,7 +191,8 @@ def finish(db: Session, rehearsal_id: int, *, server: Server, at: datetime) -> l
         return []
     players = list(db.scalars(select(RehearsalPlayer).where(RehearsalPlayer.rehearsal_id == rehearsal_id)))
     reports = {one.seat: parse_report(json.loads(one.report)) if one.report else None for one in players}
-    summary = sum_up(reports, stored=_stored(db, players), server=server)
+    refusals = _refusals(db, rehearsal)
+    summary = sum_up(reports, stored=_stored(db, players), server=server, refusals=refusals)
     any_told = any(one is not None for one in reports.values())
     state = RehearsalState.PASSED if summary.is_passed else RehearsalState.FAILED
     return _end(db, rehearsal, state if any_told else RehearsalState.BROKEN, summary, at=at)
@@ -307,6 +309,22 @@ def _withdraw(db: Session, rehearsal_id: int, at: datetime) -> None:
     )
     for command in db.scalars(waiting).all():
         command.done_at, command.is_ok, command.text = at, False, "withdrawn"
+
+
+def _refusals(db: Session, rehearsal: Rehearsal) -> dict[str, str]:
+    """Give what the PCs say that would or could not play, by seat: locked, restarted, too old."""
+    rows = db.execute(
+        select(RehearsalPlayer.seat, DeviceCommand.text)
+        .join(DeviceCommand, DeviceCommand.device_id == RehearsalPlayer.device_id)
+        .where(
+            RehearsalPlayer.rehearsal_id == rehearsal.id,
+            DeviceCommand.kind == COMMAND,
+            DeviceCommand.given_at >= rehearsal.started_at,
+            DeviceCommand.done_at.is_not(None),
+            DeviceCommand.is_ok.is_(False),
+        )
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 def _stored(db: Session, players: Sequence[RehearsalPlayer]) -> dict[str, int]:

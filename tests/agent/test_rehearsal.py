@@ -11,7 +11,7 @@ import pytest
 from client_agent.errors import AgentError
 from client_agent.rehearsal import LONGEST_MINUTES, Player, check_arguments
 from tests.agent.desk import until
-from tests.agent.paired_station import LOCK
+from tests.agent.paired_station import LOCK, refusal
 
 ARGUMENTS = {
     "rehearsal_id": 3, "minutes": 0.02, "seat_path": "/seat/61/code", "ticket_number": "YL1-000061",
@@ -180,3 +180,28 @@ def test_a_free_pc_plays_and_reports_also_what_went_wrong(paired, desk):
     paired.commands = [{"id": 8, "kind": "rehearse", "arguments": {**ARGUMENTS, "minutes": 0.001}}]
     until(lambda: paired.done)
     assert any("/api/agent/rehearsal" in str(one) for one in paired.asked), "a report comes, whatever happened"
+
+
+def test_a_report_that_a_busy_station_does_not_take_is_told_again(paired, desk, monkeypatch):
+    monkeypatch.setattr("client_agent.duties.REPORT_AGAIN_S", 0.2)
+    path = "/api/agent/rehearsal"
+    paired.wrong[path] = refusal(503, "busy", "稍后再试。")
+    desk.agent(paired.address)
+    until(lambda: paired.beats)
+    paired.commands = [{"id": 8, "kind": "rehearse", "arguments": {**ARGUMENTS, "minutes": 0.001}}]
+    until(lambda: path in paired.paths())
+    del paired.wrong[path]
+    until(lambda: paired.done)
+    assert paired.done[8]["ok"], paired.done[8]["text"]
+    assert paired.paths().count(path) >= 2
+
+
+def test_a_rehearsal_that_is_over_is_told_nothing_again(paired, desk):
+    path = "/api/agent/rehearsal"
+    paired.wrong[path] = refusal(404, "rehearsal_unknown", "没有这次演练。")
+    desk.agent(paired.address)
+    until(lambda: paired.beats)
+    paired.commands = [{"id": 8, "kind": "rehearse", "arguments": {**ARGUMENTS, "minutes": 0.001}}]
+    until(lambda: paired.done)
+    assert (paired.done[8]["ok"], paired.done[8]["text"]) == (False, "没有这次演练。")
+    assert paired.paths().count(path) == 1

@@ -28,12 +28,12 @@ def room(tmp_path: Path) -> Iterator[BuiltRoom]:
     built.close()
 
 
-def begun(room: BuiltRoom, device_id: int) -> rehearsing.Begun:
+def begun(room: BuiltRoom, device_id: int, **others: int) -> rehearsing.Begun:
+    """Begin with the PC at seat 3, and others by seat (`seat_4`)."""
+    devices = [(device_id, "3"), *((one, name.removeprefix("seat_")) for name, one in others.items())]
     with room.changing() as db:
         here, by, at = db.get_one(Room, room.room_id), room.staff["technician"], room.clock.now()
-        found = rehearsing.begin(
-            db, here, way=Way.AGENTS, minutes=1, players=0, devices=[(device_id, "3")], by=by, at=at
-        )
+        found = rehearsing.begin(db, here, way=Way.AGENTS, minutes=1, players=0, devices=devices, by=by, at=at)
         arguments = {one.seat: player_arguments(room.edge, found, one, minutes=1) for one in found.tickets}
         rehearsing.command_players(db, found, arguments, by=by, at=at)
         return found
@@ -107,3 +107,31 @@ def test_the_console_tells_the_pcs_that_are_heard_and_able(room):
             assert technician.act(f"/api/rehearsals/{answer.json()['rehearsal_id']}/stop").ok
             room.edge.roll.look_again()
             assert pc.beat()["commands"] == [], "it is taken back"
+
+
+def test_a_pc_that_will_not_play_is_named_with_its_reason_and_nobody_waits_for_it(room):
+    with (
+        served_candidate_app(room) as address,
+        AgentPc(room, address) as plays,
+        AgentPc(room, address, machine_id="machine-0002") as refuses,
+        served_staff_app(room) as staff,
+        Console(staff) as technician,
+    ):
+        plays.register("3")
+        refuses.register("4")
+        started = begun(room, plays.device_id, seat_4=refuses.device_id)
+        room.edge.roll.look_again()
+        (command,) = refuses.beat()["commands"]
+        refuses.beat(done=[{"command_id": command["id"], "ok": False, "text": "interrupted"}])
+        measured = {"saves": 0, "saves_ms": [3.0], "log_in_ms": 5.0, "paper_ms": 9.0, "file_bytes": 9e6, "file_s": 1.0}
+        assert plays.say("rehearsal", rehearsal_id=started.rehearsal_id, measured=measured).ok
+        RehearsalRun(room.edge, started, task=None).run()  # the room's clock stands still: it would wait on and on
+        technician.log_in("technician")
+        (told,) = technician.get(f"/api/rooms/{room.room_id}/rehearsals").json()["rehearsals"]
+        page = technician.get(f"/rehearsals/{started.rehearsal_id}/report").text
+    assert told["state"] == "failed"
+    assert [(one["seat"], one["is_told"], one["texts"]) for one in told["seats"]] == [
+        ("3", True, []),
+        ("4", False, ["演练中考试机程序重新启动"]),
+    ]
+    assert "没有结果：演练中考试机程序重新启动" in page
