@@ -180,8 +180,8 @@ def machine_document(one: MachineReading) -> dict[str, Any]:
     """Describe the server or an invigilator PC."""
     faults = room_check.faults_of(one.faults)
     shown = [fault for fault in faults if fault.state is FindingState.FAIL] or faults
-    text = "、".join(
-        say(f"{fault.title[0]} {fault.measured[0]}", f"{fault.title[1]} {fault.measured[1]}") for fault in shown[:3]
+    text = say("；", "; ").join(
+        say(f"{fault.title[0]}：{fault.measured[0]}", f"{fault.title[1]}: {fault.measured[1]}") for fault in shown[:3]
     )
     return {
         "machine": one.machine,

@@ -354,11 +354,11 @@ _event(
 _event(
     "readiness_worsened",
     "station",
-    "{machine_zh}检查未通过：{faults_zh}",
+    "{machine_zh} 检查未通过：{faults_zh}",
     "{machine_en} fails the room check: {faults_en}",
     Weight.QUIET,
 )
-_event("readiness_restored", "station", "{machine_zh}检查通过", "{machine_en} passes the room check", Weight.QUIET)
+_event("readiness_restored", "station", "{machine_zh} 检查通过", "{machine_en} passes the room check", Weight.QUIET)
 _event(
     "room_sealed",
     "staff",

@@ -288,8 +288,8 @@ def _note(db: Session, machine: Machine, *, before: str | None, judged: Judgemen
             at=at,
             machine_zh=zh,
             machine_en=en,
-            faults_zh="、".join(f"{one.title[0]} {one.measured[0]}" for one in fails),
-            faults_en=", ".join(f"{one.title[1]} {one.measured[1]}" for one in fails),
+            faults_zh="；".join(f"{one.title[0]}：{one.measured[0]}" for one in fails),
+            faults_en="; ".join(f"{one.title[1]}: {one.measured[1]}" for one in fails),
         )
     elif now is not Readiness.NOT_READY and before == Readiness.NOT_READY:
         journal.append(db, "readiness_restored", at=at, machine_zh=zh, machine_en=en)

@@ -177,8 +177,8 @@ def _machine(code: str, machines: Sequence[MachineReading], at: datetime) -> Poi
     faults = [fault for one in failed or machines for fault in faults_of(one.faults)]
     if failed:
         faults = [one for one in faults if one.state is FindingState.FAIL]
-    zh = "、".join(f"{one.title[0]} {one.measured[0]}" for one in faults[:4])
-    en = ", ".join(f"{one.title[1]} {one.measured[1]}" for one in faults[:4])
+    zh = "；".join(f"{one.title[0]}：{one.measured[0]}" for one in faults[:4])
+    en = "; ".join(f"{one.title[1]}: {one.measured[1]}" for one in faults[:4])
     if failed:
         return Point(code, PointState.OPEN, zh, en)
     if all(_is_old(one.reported_at, at) for one in machines):

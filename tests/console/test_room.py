@@ -151,7 +151,7 @@ def test_r_room_3_the_invigilators_pc_is_judged_by_what_its_browser_tells(room, 
     old = one.act("/api/machines/here", **figures, browser_version=80, cpu_cores=True).json()
     assert old["state"] == "not_ready"
     (shown,) = look(one, room)["machines"]
-    assert (shown["role"], shown["address"], shown["text"]) == ("invigilator_pc", "127.0.0.1", "浏览器 80")
+    assert (shown["role"], shown["address"], shown["text"]) == ("invigilator_pc", "127.0.0.1", "浏览器：80")
     assert one.get("/api/machines/now").json()["now"].startswith("2026-11-21T06:00:00")
 
 
