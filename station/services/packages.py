@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from station.domain.sitting import NOT_A_REAL_SITTING, SittingKind, SittingState
@@ -104,8 +104,6 @@ def sitting_without_package(db: Session, *, at: datetime) -> int | None:
     if first is not None:
         return first
     supplement = _sitting_to_supplement(db, at=at)
-    if supplement is None:
-        supplement = _sitting_with_new_work(db, at=at)
     return supplement if supplement is not None else _sitting_with_files_left(db)
 
 
@@ -286,50 +284,29 @@ def labels_of(db: Session, sitting_id: int) -> dict[str, str]:
 
 
 def _sitting_to_supplement(db: Session, *, at: datetime) -> int | None:
+    """Find a sitting whose packages are all built and hold fewer answers or versions than are here by now."""
     packed = (
         select(
             ResultPackage.sitting_id,
             func.max(ResultPackage.revisions).label("revisions"),
-            func.min(ResultPackage.revisions).label("fewest"),
-        )
-        .group_by(ResultPackage.sitting_id)
-        .subquery()
-    )
-    return db.scalars(
-        select(packed.c.sitting_id)
-        .join(Entry, Entry.sitting_id == packed.c.sitting_id)
-        .join(Attempt, Attempt.entry_id == Entry.id)
-        .where(packed.c.fewest > 0)
-        .group_by(packed.c.sitting_id, packed.c.revisions)
-        .having(
-            func.sum(Attempt.revision_count) > packed.c.revisions,
-            func.max(Attempt.last_saved_at) <= at - QUIET,
-        )
-        .order_by(packed.c.sitting_id)
-    ).first()
-
-
-def _sitting_with_new_work(db: Session, *, at: datetime) -> int | None:
-    packed = (
-        select(
-            ResultPackage.sitting_id,
-            func.max(ResultPackage.work_versions).label("versions"),
+            func.max(ResultPackage.work_versions).label("work_versions"),
             func.min(ResultPackage.size).label("smallest"),
         )
         .group_by(ResultPackage.sitting_id)
         .subquery()
     )
+    came = (
+        (Attempt.revision_count, Attempt.last_saved_at, packed.c.revisions),
+        (WorkFolder.version_count, WorkFolder.last_saved_at, packed.c.work_versions),
+    )
     return db.scalars(
         select(packed.c.sitting_id)
         .join(Entry, Entry.sitting_id == packed.c.sitting_id)
         .join(Attempt, Attempt.entry_id == Entry.id)
-        .join(WorkFolder, WorkFolder.attempt_id == Attempt.id)
+        .outerjoin(WorkFolder, WorkFolder.attempt_id == Attempt.id)
         .where(packed.c.smallest > 0)
-        .group_by(packed.c.sitting_id, packed.c.versions)
-        .having(
-            func.sum(WorkFolder.version_count) > packed.c.versions,
-            func.max(WorkFolder.last_saved_at) <= at - QUIET,
-        )
+        .group_by(packed.c.sitting_id, packed.c.revisions, packed.c.work_versions)
+        .having(or_(*(and_(func.sum(count) > held, func.max(last) <= at - QUIET) for count, last, held in came)))
         .order_by(packed.c.sitting_id)
     ).first()
 

@@ -50,13 +50,14 @@ def delivery(room: BuiltRoom, tmp_path: Path) -> Iterator[Delivery]:
     platform.close()
 
 
-def hold_theory(room: BuiltRoom) -> None:
-    """One candidate answers, four are absent; collected at the deadline and closed."""
+def hold_theory(room: BuiltRoom, *, is_heard: bool = True) -> None:
+    """One candidate answers (and is heard), four are absent; collected at the deadline and closed."""
     assert isinstance(room.clock, SetClock)
     room.start()
     attempt, place = room.enter(room.tickets[0])
-    room.save(attempt.id, place, 1, "q1", '{"base":{"identifier":"A"}}')
-    room.save(attempt.id, place, 2, "q4", '{"record":[{"base":{"string":"roi"},"name":"b1"}]}')
+    if is_heard:
+        room.save(attempt.id, place, 1, "q1", '{"base":{"identifier":"A"}}')
+        room.save(attempt.id, place, 2, "q4", '{"record":[{"base":{"string":"roi"},"name":"b1"}]}')
     at = room.clock.pass_time(minutes=60)
     due_work.tick(room.store, at, sign=lambda text: text.hex()[:16])
     with room.changing() as db:
@@ -268,3 +269,20 @@ def test_answers_that_arrive_after_delivery_go_out_in_a_numbered_supplement(room
     deliver_all(delivery)
     with room.store.reading() as db:
         assert len(db.scalars(select(ResultPackage)).all()) == 2
+
+
+def test_a_package_without_a_single_answer_gets_its_supplement_too(room: BuiltRoom, delivery: Delivery):
+    """As where a practical is all files, or the one PC in the room was cut off from the start."""
+    assert isinstance(room.clock, SetClock)
+    hold_theory(room, is_heard=False)
+    offline = replace(delivery, central=None)
+    deliver_all(offline)
+    assert (package(room).revisions, package(room).size > 0) == (0, True)
+    room.clock.pass_time(seconds=1)
+    attempt = room.attempt(room.tickets[0])
+    assert room.save(attempt.id, attempt.place, 1, "q1", '{"base":{"identifier":"A"}}').acknowledged[0].is_late
+    room.clock.pass_time(seconds=61)
+    deliver_all(offline)
+    with room.store.reading() as db:
+        both = db.scalars(select(ResultPackage).order_by(ResultPackage.number)).all()
+    assert [(one.number, one.revisions) for one in both] == [(1, 0), (2, 1)]
