@@ -10,6 +10,7 @@ from station.domain.attempt import AttemptState
 from station.errors import Refused
 from station.services import answering, due_work, invigilation
 from station.services import extension as extensions
+from station.store import times
 from station.store.models import Attempt, Entry, Staff
 from tests.building import BuiltRoom, SetClock
 
@@ -17,6 +18,32 @@ from tests.building import BuiltRoom, SetClock
 def clock_of(room: BuiltRoom) -> SetClock:
     assert isinstance(room.clock, SetClock)
     return room.clock
+
+
+def extend(room: BuiltRoom, ticket: str, *, minutes: int) -> None:
+    """Give one candidate more time in the theory, by both sides."""
+    with room.changing() as db:
+        chief = db.get_one(Staff, room.staff["chief_examiner"])
+        inspector = db.get_one(Staff, room.staff["inspector"])
+        attempt, at = db.get_one(Attempt, room.attempt(ticket).id), room.clock.now()
+        (proposal,) = extensions.propose_extension(
+            db, [attempt], seconds=minutes * 60, reason_kind="pc_fault", reason="", by=chief, at=at
+        )
+        granted = extensions.decide_extensions(
+            db, [proposal.id], granted=True, by=inspector, at=at, body_reference="电话 001"
+        )
+        assert granted == 1
+
+
+def stand_still(room: BuiltRoom, sitting_id: int, *, after: float, minutes: float) -> None:
+    """Let a sitting run on for some minutes, stand still for some, and go on."""
+    by = room.staff["invigilator"]
+    clock_of(room).pass_time(minutes=after)
+    with room.changing() as db:
+        invigilation.suspend_sitting(db, sitting_id, reason="停电", by=by, at=room.clock.now())
+    clock_of(room).pass_time(minutes=minutes)
+    with room.changing() as db:
+        invigilation.resume_sitting(db, sitting_id, by=by, at=room.clock.now())
 
 
 def test_a_save_is_acknowledged_once_and_a_retry_gets_the_same_answer(room: BuiltRoom):
@@ -55,19 +82,7 @@ def test_r_day_14_a_late_theory_shifts_that_candidates_practical_and_nobody_else
     late, in_time = room.tickets[0], room.tickets[1]
     room.enter(late)
     room.enter(in_time)
-    with room.changing() as db:
-        chief = db.get_one(Staff, room.staff["chief_examiner"])
-        inspector = db.get_one(Staff, room.staff["inspector"])
-        attempt = db.get_one(Attempt, room.attempt(late).id)
-        (proposal,) = extensions.propose_extension(
-            db, [attempt], seconds=1200, reason_kind="pc_fault", reason="", by=chief, at=room.clock.now()
-        )
-        assert (
-            extensions.decide_extensions(
-                db, [proposal.id], granted=True, by=inspector, at=room.clock.now(), body_reference="电话 001"
-            )
-            == 1
-        )
+    extend(room, late, minutes=20)
     clock_of(room).pass_time(minutes=75)
     due_work.tick(room.store, room.clock.now(), sign=lambda text: "")
     assert room.attempt(in_time).state == AttemptState.COLLECTED
@@ -108,3 +123,37 @@ def test_r_day_9_after_a_short_outage_the_gap_is_given_back_and_after_a_long_one
     resumed = room.attempt(room.tickets[0])
     assert resumed.state == AttemptState.ANSWERING
     assert resumed.deadline_at == before + timedelta(seconds=750)
+
+
+def test_the_deadline_given_at_entering_is_the_one_that_is_worked_out_again_with_shift_and_interruptions(
+    room: BuiltRoom,
+):
+    room.start()
+    late, other = room.tickets[0], room.tickets[1]
+    room.enter(late)
+    room.enter(other)
+    extend(room, late, minutes=20)
+    clock_of(room).pass_time(minutes=75)
+    due_work.tick(room.store, room.clock.now(), sign=lambda text: "")
+    room.start(room.practical)
+    began_at = room.clock.now()
+    held, _ = room.enter(other, room.practical)
+    for minutes, act in ((1, invigilation.suspend_attempts), (2, invigilation.resume_attempts)):
+        at = clock_of(room).pass_time(minutes=minutes)
+        reason = {"reason": "换键盘"} if act is invigilation.suspend_attempts else {}
+        with room.changing() as db:
+            act(db, [db.get_one(Attempt, held.id)], by=room.staff["invigilator"], at=at, **reason)
+    clock_of(room).pass_time(minutes=2)
+    due_work.tick(room.store, room.clock.now(), sign=lambda text: "")  # the theory of who was extended ends
+    stand_still(room, room.practical, after=3, minutes=4)  # their own time runs from two minutes into it
+    stand_still(room, room.practical, after=1, minutes=2.5)
+    clock_of(room).pass_time(minutes=1)
+    attempt, _ = room.enter(late, room.practical)
+    assert attempt.shift_s == 600
+    given_at = attempt.deadline_at
+    assert given_at == began_at + timedelta(minutes=150 + 10 + 2 + 2.5)
+    assert room.attempt(other, room.practical).deadline_at == began_at + timedelta(minutes=150 + 2 + 4 + 2.5)
+    with room.changing() as db:
+        again = db.get_one(Attempt, attempt.id)
+        times.move_deadline(db, again)
+        assert again.deadline_at == given_at
