@@ -8,8 +8,9 @@ Where they come from (SQLite 3.40, 45 candidates x 60 items x 6 versions through
 - a revision takes 203 bytes and its response, with indexes and hashes; a response of 923 bytes took 1,402 in
   all, as pages are left half empty. Counted: `REVISION_BYTES` + `SPREAD` x the response.
 - its line in the result package has 364 bytes and the response.
-- the write-ahead log stays at 4.5 MB while it is copied back every 1,000 pages; a long reading, as of a backup,
-  lets it grow. Counted: `WAL_BYTES`.
+- the write-ahead log is brought into the database every few seconds and keeps 12 MB of its place: `WAL_BYTES`, which
+  no sitting can do without. While a long reading, as of a backup, holds that up it grows; a commit brings it in by
+  itself at 12 MB, or at 128 MB where the store was opened with more than 1 GiB free: `WAL_MOST_BYTES`, for all else.
 - how often an item is saved follows from the page: at once on a choice, and while somebody types every 5 s,
   each time with the whole text so far. Chinese is typed at about 40 characters a minute; counted is half of the
   sitting's time spent typing, for each and every candidate.
@@ -48,6 +49,7 @@ REVISION_BYTES = 256
 LINE_BYTES = 400
 SPREAD = 1.5
 WAL_BYTES = 16 * MIB
+WAL_MOST_BYTES = 128 * MIB
 # Attempt, log-ins, places, journal entries, current answers and marks of one candidate.
 CANDIDATE_BYTES = 64 * 1024
 CHOICE_RESPONSE_BYTES = 64.0
@@ -132,11 +134,11 @@ class Budget:
 
     @property
     def full(self) -> int:
-        """Everything: answers, files, packages, log and reserve; 0 when nothing is to come."""
+        """Everything: answers, files, packages, both logs and reserve; 0 when nothing is to come."""
         need = self.need
         if need == Need():
             return 0
-        return need.answers + need.files + need.packages + WAL_BYTES + self.log + self.reserve
+        return need.answers + need.files + need.packages + WAL_MOST_BYTES + self.log + self.reserve
 
     def space(self, free: int) -> Space:
         """Judge the free bytes; what just reaches a bound is above it."""

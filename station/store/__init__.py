@@ -32,7 +32,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 BUSY_TIMEOUT_MS = 30_000
 # So long the cutting of a log in doubt waits for who is still reading it, before saves are refused once more.
 SETTLE_TIMEOUT_MS = 5_000
-# So many pages of log (12 MB, what the disk's budget counts for it) are brought into the file, so that it starts anew.
+# So many pages of log (12 MB) are brought into the file, so that it starts anew; the disk's budget counts both figures.
 LOG_PAGES = 3_000
 PAGE_BYTES = 4096
 # Where there is room, a commit does that itself only at 128 MB: it would hold everybody up for two more flushes.

@@ -13,6 +13,7 @@ from station.domain.disk_budget import (
     SPREAD,
     UNKNOWN_LOAD,
     WAL_BYTES,
+    WAL_MOST_BYTES,
     Budget,
     Load,
     Need,
@@ -27,6 +28,7 @@ from station.domain.disk_budget import (
     total_of,
 )
 from station.domain.paper import Paper, parse_paper
+from station.store import LOG_PAGES, LOG_PAGES_WITH_ROOM, PAGE_BYTES
 from tests.building import ITEMS, paper_document
 
 SAMPLES_S = 10.0
@@ -115,14 +117,19 @@ def test_the_needs_of_all_sittings_add_up():
     [
         (WAL_BYTES + 99, Space.SHORT),
         (WAL_BYTES + 100, Space.TIGHT),
-        (WAL_BYTES + 665, Space.TIGHT),
-        (WAL_BYTES + 666, Space.ENOUGH),
+        (WAL_MOST_BYTES + 665, Space.TIGHT),
+        (WAL_MOST_BYTES + 666, Space.ENOUGH),
     ],
 )
 def test_what_just_reaches_a_bound_is_above_it(free: int, space: Space):
     budget = Budget(Need(answers=100, files=200, packages=300), log=6, reserve=60)
-    assert (budget.minimum, budget.full) == (WAL_BYTES + 100, WAL_BYTES + 666)
+    assert (budget.minimum, budget.full) == (WAL_BYTES + 100, WAL_MOST_BYTES + 666)
     assert budget.space(free) is space
+
+
+def test_the_write_ahead_log_is_counted_as_large_as_the_store_lets_it_grow():
+    assert LOG_PAGES * PAGE_BYTES <= WAL_BYTES
+    assert LOG_PAGES_WITH_ROOM * PAGE_BYTES <= WAL_MOST_BYTES
 
 
 def test_a_station_with_nothing_to_come_always_has_room():
@@ -133,7 +140,7 @@ def test_a_station_with_nothing_to_come_always_has_room():
 def test_the_line_shown_at_import_names_both_sizes_and_judges_them(free: int, zh: str):
     budget = Budget(Need(answers=20 * MIB, files=500 * MIB, packages=500 * MIB), log=0, reserve=0)
     said_zh, said_en = budget_text(budget, free)
-    assert "本机需要约 1.0 GB" in said_zh
+    assert "本机需要约 1.1 GB" in said_zh
     assert f"空闲 {size_text(free)}" in said_zh
     assert zh in said_zh
     assert size_text(free) in said_en
