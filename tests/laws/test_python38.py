@@ -98,7 +98,8 @@ def test_every_module_of_the_agent_compiles_on_python_3_8(agent_python, tmp_path
 def test_the_tests_of_the_agent_pass_on_python_3_8(agent_python):
     output = run([
         str(agent_python), "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", "-p", "no:cacheprovider",
-        "--import-mode=importlib", "-c", "client_agent/pyproject.toml", "--confcutdir=tests/agent", "tests/agent",
+        "--import-mode=importlib", "-c", "client_agent/pyproject.toml", "--rootdir=.",  # fixtures count by folder
+        "--confcutdir=tests/agent", "tests/agent",
     ], most_s=1100)  # fmt: skip
     assert " passed" in output
 

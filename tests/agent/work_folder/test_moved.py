@@ -3,26 +3,7 @@
 import os
 from pathlib import Path
 
-import pytest
-
-from tests.agent.work_station import Pc, WorkStation
-
-POSTER = "01_海报设计/海报.psd"
-
-
-@pytest.fixture
-def station(tmp_path):
-    running = WorkStation(tmp_path / "station")
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def pc(station, tmp_path):
-    one = Pc(station, tmp_path / "pc")
-    one.live(1)
-    yield one
-    one.switch_off()
+from tests.agent.work_folder.work_station import POSTER, Pc
 
 
 def test_at_a_move_the_pc_that_is_left_sends_its_last_state_puts_the_folder_aside_and_fetches_nothing(station, pc):

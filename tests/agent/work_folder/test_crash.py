@@ -9,7 +9,7 @@ import time
 import pytest
 
 from tests.agent.conftest import ROOT
-from tests.agent.work_station import WorkStation, sha256
+from tests.agent.work_folder.work_station import sha256
 
 KILLS = 30
 AGENT = """
@@ -32,13 +32,12 @@ while True:
 
 
 @pytest.fixture
-def station(tmp_path):
-    running = WorkStation(tmp_path / "station")
+def station(station):
+    """The station has materials and earlier work for the PC to fetch."""
     for number in range(5):
-        running.add_material(f"素材/{number}.png", os.urandom(20_000))
-        running.add_version(f"01_海报设计/早先{number}.psd", os.urandom(200_000))
-    yield running
-    running.stop()
+        station.add_material(f"素材/{number}.png", os.urandom(20_000))
+        station.add_version(f"01_海报设计/早先{number}.psd", os.urandom(200_000))
+    return station
 
 
 def start(station, home):

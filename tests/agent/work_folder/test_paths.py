@@ -3,26 +3,7 @@
 import os
 import socket
 
-import pytest
-
-from tests.agent.work_station import Pc, WorkStation, sha256
-
-POSTER = "01_海报设计/海报.psd"
-
-
-@pytest.fixture
-def station(tmp_path):
-    running = WorkStation(tmp_path / "station")
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def pc(station, tmp_path):
-    one = Pc(station, tmp_path / "pc")
-    one.live(1)
-    yield one
-    one.switch_off()
+from tests.agent.work_folder.work_station import POSTER, sha256
 
 
 def test_links_are_not_followed_out_of_the_folder(pc, station, tmp_path):

@@ -7,24 +7,7 @@ import shutil
 import pytest
 
 from client_agent.work_folder.files import FileHeld, PlainFiles
-from tests.agent.work_station import PIECE, Pc, WorkStation, sha256
-
-POSTER = "01_海报设计/海报.psd"
-
-
-@pytest.fixture
-def station(tmp_path):
-    running = WorkStation(tmp_path / "station")
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def pc(station, tmp_path):
-    one = Pc(station, tmp_path / "pc")
-    one.live(1)
-    yield one
-    one.switch_off()
+from tests.agent.work_folder.work_station import PIECE, POSTER, Pc, sha256
 
 
 def test_a_file_that_rests_becomes_a_version_and_only_what_is_new_is_sent(pc, station):

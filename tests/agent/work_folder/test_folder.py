@@ -10,25 +10,9 @@ import pytest
 from client_agent.station_link import Link
 from client_agent.work_folder.files import FileHeld, PlainFiles
 from client_agent.work_folder.folder import WorkFolder
-from tests.agent.work_station import PIECE, Pc, WorkStation, sha256
+from tests.agent.work_folder.work_station import PIECE, POSTER, Pc, sha256
 
-POSTER = "01_海报设计/海报.psd"
 ANSWERING = {"attempt_id": 17, "state": "answering", "refresh": 0}
-
-
-@pytest.fixture
-def station(tmp_path):
-    running = WorkStation(tmp_path / "station")
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def pc(station, tmp_path):
-    one = Pc(station, tmp_path / "pc")
-    one.live(1)
-    yield one
-    one.switch_off()
 
 
 class SwiftClock:

@@ -22,6 +22,7 @@ from client_agent.work_folder.ledger import Ledger
 from client_agent.work_folder.surroundings import Surroundings
 
 PIECE = 4 * 1024 * 1024
+POSTER = "01_海报设计/海报.psd"
 ROUTE = re.compile(r"/api/agent/folders/(\d+)(?:/(contents|versions|settled))?(?:/([0-9a-f]{64}))?")
 
 

@@ -9,16 +9,7 @@ import pytest
 from client_agent.errors import AgentError
 from client_agent.work_folder import place
 from client_agent.work_folder.files import PlainFiles
-from tests.agent.work_station import PIECE, Pc, WorkStation, sha256
-
-POSTER = "01_海报设计/海报.psd"
-
-
-@pytest.fixture
-def station(tmp_path):
-    running = WorkStation(tmp_path / "station")
-    yield running
-    running.stop()
+from tests.agent.work_folder.work_station import PIECE, POSTER, Pc, sha256
 
 
 @pytest.fixture
