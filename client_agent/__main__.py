@@ -191,7 +191,8 @@ def _run(chosen: argparse.Namespace, machine: Machine) -> int:
 def _service(chosen: argparse.Namespace, machine: Machine) -> int:
     store = Store(machine.state_folder())
     store.make_folder()
-    agent = [sys.executable, "-m", "client_agent"]
+    # Its parts look for modules only where the service itself does.
+    agent = [sys.executable, *(["-I"] if sys.flags.isolated else []), "-m", "client_agent"]
     if sys.platform == "win32":
         from client_agent.windows.native import this_windows
         from client_agent.windows.service import Supervisor

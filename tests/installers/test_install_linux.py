@@ -120,6 +120,21 @@ def test_a_seat_that_cannot_be_taken_yet_says_so_and_the_program_is_there(pc):
     assert "尚未登记考位" in told
 
 
+def test_root_runs_nothing_of_the_folder_it_stands_in(pc):
+    """`sudo exam-agent restore` is typed in a terminal at the candidate's desktop: that stands in their home."""
+    lines, _told = pc("""
+        mkdir planted
+        cd planted
+        mkdir client_agent
+        for name in argparse json venv pip client_agent/__init__; do echo "open('$PWD/ran', 'w')" > $name.py; done
+        status sh ../install.sh --silent
+        exam-agent status --json >/dev/null
+        status sh /opt/exam-agent/current/share/uninstall.sh
+        if test -e ran; then echo ran; else echo nothing; fi
+    """)
+    assert lines[:3] == ["0", "0", "nothing"]
+
+
 def test_an_update_leaves_a_locked_pc_alone_and_a_removal_too(pc):
     lines, told = pc(f"""
         status sh install.sh --silent

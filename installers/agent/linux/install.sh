@@ -7,6 +7,8 @@
 # run it; 20 installed, but not yet registered with the station.
 set -eu
 HERE=$(cd "$(dirname "$0")" && pwd)
+# Python looks for its own modules where it is started, too: for root never in a folder that others may write to.
+cd /
 VERSION=$(cat "$HERE/VERSION")
 HOME_DIR=/opt/exam-agent
 CURRENT=$HOME_DIR/current
@@ -19,7 +21,7 @@ refuse() {
     printf '%s\n' "$2" >&2
     exit "$1"
 }
-agent() { "$CURRENT/bin/python" -m client_agent "$@"; }
+agent() { "$CURRENT/bin/python" -I -m client_agent "$@"; }
 service() {
     # A PC whose first process is not systemd (a container, a test) has no service to be told.
     if [ -d /run/systemd/system ]; then systemctl "$@"; fi
@@ -66,13 +68,12 @@ fi
 PIP_CONFIG_FILE=/dev/null "$NEW/bin/python" -m pip --isolated install --quiet --disable-pip-version-check --no-cache-dir --no-index \
     --find-links "$HERE/wheels" "exam-station-agent==$VERSION" || cannot_run
 unset PYTHONPATH
-(cd / && "$NEW/bin/python" -c \
-    'import client_agent.__main__, psutil, cryptography.hazmat.primitives.asymmetric.ed25519') || cannot_run
+"$NEW/bin/python" -I -c \
+    'import client_agent.__main__, psutil, cryptography.hazmat.primitives.asymmetric.ed25519' || cannot_run
 mkdir -p "$NEW/share"
 cp "$HERE/uninstall.sh" "$HERE/LICENSE" "$NEW/share/"
 
 # 2. Not while a test is on; then the old program ends and puts everything back.
-cd /
 if [ -x "$CURRENT/bin/python" ]; then
     agent restore --unless-locked ||
         refuse 10 "本机正锁定考试，或有更改未恢复，没有更新。This PC is locked or not put back; nothing was updated."
@@ -90,7 +91,7 @@ trap - EXIT
 cp "$HERE/exam-agent.service" "$UNIT"
 cat >/usr/local/bin/exam-agent <<'WRAPPER'
 #!/bin/sh
-exec /opt/exam-agent/current/bin/python -m client_agent "$@"
+exec /opt/exam-agent/current/bin/python -I -m client_agent "$@"
 WRAPPER
 chmod 755 /usr/local/bin/exam-agent
 for old in "$HOME_DIR"/versions/*; do

@@ -13,7 +13,7 @@ refuse() {
     printf '%s\n' "$2" >&2
     exit "$1"
 }
-agent() { "$CURRENT/bin/python" -m client_agent "$@"; }
+agent() { "$CURRENT/bin/python" -I -m client_agent "$@"; }
 service() {
     if [ -d /run/systemd/system ]; then systemctl "$@"; fi
 }
