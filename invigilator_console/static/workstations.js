@@ -12,6 +12,7 @@ const FILTERS = [
   ["absent", say("未登记", "Not registered"), (seat) => !seat.device],
   ["silent", say("断线或未连接", "Lost"), (seat) => seat.device && ["lost", "unheard"].includes(seat.device.state)],
 ];
+const SYSTEMS = { windows: "Windows", linux: "Linux" };
 const PAGES = { running: say("已打开", "open"), starting: say("正在打开", "opening"), none: say("未打开", "not open") };
 
 const room = () => view.rooms.find((one) => one.id === view.roomId) || view.rooms[0];
@@ -79,7 +80,7 @@ function renderWaiting() {
   keyed(box.children[1], view.waiting, (device) => device.id, newWaiting, (row, device) => {
     row.device = device;
     setText(row.children[0], device.name);
-    setText(row.children[1], [device.system, device.version, device.state_name, ...device.problems].join(" · "));
+    setText(row.children[1], [SYSTEMS[device.system] || device.system, device.version, device.state_name, ...device.problems].join(" · "));
   });
 }
 

@@ -109,8 +109,8 @@ def _entry_points(db: Session, sitting: Sitting) -> list[ClosingPoint]:
             points.append(
                 ClosingPoint(
                     "leave_open",
-                    f"{name} 临时离场未登记返回",
-                    f"{name} left and has not come back in the record",
+                    f"考位 {seat} {name} 临时离场未登记返回",
+                    f"Seat {seat} {name} left and has not come back in the record",
                     False,
                     entry.id,
                 )
@@ -130,58 +130,61 @@ def _entry_points(db: Session, sitting: Sitting) -> list[ClosingPoint]:
 
 def _extension_points(db: Session, sitting: Sitting) -> list[ClosingPoint]:
     rows = db.execute(
-        select(Entry.id, Candidate.name, Extension.seconds)
+        select(Entry.id, Seat.number, Candidate.name, Extension.seconds)
         .join(Attempt, Attempt.id == Extension.attempt_id)
         .join(Entry, Entry.id == Attempt.entry_id)
         .join(Candidate, Candidate.id == Entry.candidate_id)
+        .join(Seat, Seat.id == Entry.seat_id)
         .where(Entry.sitting_id == sitting.id, Extension.state == ExtensionState.PROPOSED)
     )
     return [
         ClosingPoint(
             "extension_open",
-            f"{name} 的延时申请（{length_names(seconds)[0]}）尚未决定，请确认或不予批准",
-            f"The extension of {name} ({length_names(seconds)[1]}) is undecided: confirm or refuse it",
+            f"考位 {seat} {name} 的延时申请（{length_names(seconds)[0]}）尚未决定，请确认或不予批准",
+            f"Seat {seat} {name}: the extension ({length_names(seconds)[1]}) is undecided: confirm or refuse it",
             True,
             entry_id,
         )
-        for entry_id, name, seconds in rows
+        for entry_id, seat, name, seconds in rows
     ]
 
 
 def _save_points(db: Session, sitting: Sitting) -> list[ClosingPoint]:
     points: list[ClosingPoint] = []
     late = db.execute(
-        select(Entry.id, Candidate.name, func.count())
+        select(Entry.id, Seat.number, Candidate.name, func.count())
         .join(Attempt, Attempt.entry_id == Entry.id)
         .join(Candidate, Candidate.id == Entry.candidate_id)
+        .join(Seat, Seat.id == Entry.seat_id)
         .join(Revision, Revision.attempt_id == Attempt.id)
         .where(Entry.sitting_id == sitting.id, Revision.is_late, Revision.accepted_by.is_(None))
-        .group_by(Entry.id, Candidate.name)
+        .group_by(Entry.id, Seat.number, Candidate.name)
     )
-    for entry_id, name, count in late:
+    for entry_id, seat, name, count in late:
         points.append(
             ClosingPoint(
                 "late_saves",
-                f"{name} 有 {count} 条截止后到达的答案，未采纳，已随包上报",
-                f"{count} late answers of {name} are kept and not counted",
+                f"考位 {seat} {name} 有 {count} 条截止后到达的答案，未采纳，已随包上报",
+                f"Seat {seat} {name}: {count} late answers are kept and not counted",
                 False,
                 entry_id,
             )
         )
     conflicts = db.execute(
-        select(Entry.id, Candidate.name, func.count())
+        select(Entry.id, Seat.number, Candidate.name, func.count())
         .join(Attempt, Attempt.entry_id == Entry.id)
         .join(Candidate, Candidate.id == Entry.candidate_id)
+        .join(Seat, Seat.id == Entry.seat_id)
         .join(SaveConflict, SaveConflict.attempt_id == Attempt.id)
         .where(Entry.sitting_id == sitting.id)
-        .group_by(Entry.id, Candidate.name)
+        .group_by(Entry.id, Seat.number, Candidate.name)
     )
-    for entry_id, name, count in conflicts:
+    for entry_id, seat, name, count in conflicts:
         points.append(
             ClosingPoint(
                 "save_conflicts",
-                f"{name} 有 {count} 次同一保存编号不同内容，请记入考场情况记录表",
-                f"{count} conflicting saves of {name}: put them into the room record",
+                f"考位 {seat} {name} 有 {count} 次保存冲突，已留存，请记入考场情况记录表",
+                f"Seat {seat} {name}: {count} conflicting saves are kept; put them into the room record",
                 False,
                 entry_id,
             )

@@ -33,6 +33,8 @@ from station.store.swap_queries import MoveReading, ReturnReading, moves_in, pau
 ALLOWANCE = "accessibility"
 # Deadlines are kept in milliseconds and added up in fractions.
 DEADLINE_WITHIN = timedelta(milliseconds=5)
+# Lateness below this is not told in words beside its figure.
+TRIFLE_S = 60
 Leave = tuple[datetime, datetime | None]
 _Reading = TypeVar("_Reading", ReturnReading, MoveReading)
 
@@ -46,6 +48,11 @@ class Happening(NamedTuple):
     seconds: int | None
     zh: str
     en: str
+
+    @property
+    def is_trifle(self) -> bool:
+        """Say whether the figure tells enough: nearly everybody opens the paper some seconds after the start."""
+        return self.kind == "late" and self.seconds is not None and self.seconds < TRIFLE_S
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,19 @@ def test_a_quiet_day_gives_everybody_the_hour(console, room):
     assert (found["absent"], found["short"], found["unsound"]) == ([{"seat": "5", "name": "考生05"}], 0, 0)
 
 
+def test_the_seconds_in_which_everybody_opens_the_paper_get_no_line_of_their_own(console, room):
+    room.start()
+    room.clock.pass_time(seconds=20)
+    room.enter(room.tickets[0])
+    room.clock.pass_time(seconds=40)
+    room.enter(room.tickets[1])
+    one = console("invigilator")
+    assert [rows(one, room)[seat]["late_s"] for seat in "12"] == [20, 60]
+    page = one.get(f"/times/{room.theory}").text
+    assert page.count("开卷晚于开考") == 1
+    assert "开卷晚于开考 1 分钟" in page
+
+
 def test_r_day_8_a_dead_pc_leaves_one_short_until_two_people_have_given_the_seconds_back(console, room, candidates):
     room.start()
     room.enter(room.tickets[0])
