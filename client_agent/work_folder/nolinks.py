@@ -96,4 +96,7 @@ def _remove(folder: int, name: str, top: int, depth: int) -> Sequence[str]:
 
 
 def _own_number() -> int:
-    return os.geteuid() if sys.platform != "win32" else 0
+    if sys.platform != "win32":
+        return os.geteuid()
+    else:
+        return 0

@@ -12,16 +12,9 @@ from client_agent.work_folder.contents import NotAtRest, read_piece
 from client_agent.work_folder.files import PlainFiles
 from client_agent.work_folder.ledger import Kept
 from client_agent.work_folder.place import remove
-from tests.agent.work_station import Pc, WorkStation
+from tests.agent.work_folder.work_station import Pc
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another person")
-
-
-@pytest.fixture
-def station(tmp_path):
-    running = WorkStation(tmp_path / "station")
-    yield running
-    running.stop()
 
 
 @pytest.fixture
