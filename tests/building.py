@@ -22,7 +22,18 @@ from station.domain.roster import Roster, RosterHead, RosterRow
 from station.domain.staff import Role
 from station.services import admission, answering, intake, invigilation, saving, staffing
 from station.store import Store, migrations, open_store
-from station.store.models import Attempt, Candidate, CandidateLogin, Entry, Room, Seat, Sitting, Staff, Workstation
+from station.store.models import (
+    Attempt,
+    Candidate,
+    CandidateLogin,
+    Entry,
+    JournalEntry,
+    Room,
+    Seat,
+    Sitting,
+    Staff,
+    Workstation,
+)
 from station.store.save_queue import SaveQueue
 from station.web.edge import Edge
 from station.web.identity import StationIdentity
@@ -223,6 +234,13 @@ class BuiltRoom:
     def close(self) -> None:
         self.edge.saves.stop()
         self.store.close()
+
+
+def events(room: Any, *names: str) -> list[str]:
+    """Give the events of a room's journal in their order, or those of some names."""
+    with room.store.reading() as db:
+        found = db.scalars(select(JournalEntry.event).order_by(JournalEntry.number)).all()
+    return [one for one in found if not names or one in names]
 
 
 def paper_document(code: str = "P-1", subject: str = "theory", **changes: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What every test may ask for: a real PostgreSQL server, and a rule for what a machine lacks."""
+"""What every test may ask for: a real PostgreSQL server, candidate PCs at its room, a rule for what a machine lacks."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import psycopg
 import pytest
+
+if TYPE_CHECKING:
+    from tests.agent_pc import AgentPc
 
 START_TIMEOUT_S = 30
 
@@ -53,6 +57,33 @@ def postgresql_database(postgresql_url: str) -> Iterator[str]:
         connection.execute(f'CREATE DATABASE "{name}"')
         yield postgresql_url.rpartition("/")[0] + f"/{name}"
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def candidate_address(room: Any) -> Iterator[str]:
+    """Where candidate PCs reach the room under test."""
+    from tests.console.serving import served_candidate_app
+
+    with served_candidate_app(room) as url:
+        yield url
+
+
+@pytest.fixture
+def pc(room: Any, candidate_address: str) -> Iterator[AgentPc]:
+    """A candidate PC with an agent, before it registers."""
+    from tests.agent_pc import AgentPc
+
+    with AgentPc(room, candidate_address) as one:
+        yield one
+
+
+@pytest.fixture
+def other(room: Any, candidate_address: str) -> Iterator[AgentPc]:
+    """A second candidate PC, before it registers."""
+    from tests.agent_pc import AgentPc
+
+    with AgentPc(room, candidate_address, "machine-0002") as one:
+        yield one
 
 
 class PostgresqlServer:

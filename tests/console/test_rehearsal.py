@@ -20,7 +20,6 @@ from station.store.models import (
     Candidate,
     CandidateLogin,
     Entry,
-    JournalEntry,
     Rehearsal,
     Revision,
     Room,
@@ -28,7 +27,7 @@ from station.store.models import (
     Upload,
 )
 from station.web.trial_round import TrialRound
-from tests.building import PLANNED, BuiltRoom, SetClock, build_room, keys_document, paper_document
+from tests.building import PLANNED, BuiltRoom, SetClock, build_room, events, keys_document, paper_document
 from tests.console.pcs import Pc
 from tests.console.serving import Console, refusal, served_candidate_app, served_staff_app
 
@@ -67,11 +66,6 @@ def begin(room: BuiltRoom, *, players: int) -> rehearsing.Begun:
 def count(room: BuiltRoom, model: type) -> int:
     with room.store.reading() as db:
         return db.scalar(select(func.count()).select_from(model)) or 0
-
-
-def events(room: BuiltRoom) -> list[str]:
-    with room.store.reading() as db:
-        return list(db.scalars(select(JournalEntry.event).order_by(JournalEntry.number)))
 
 
 def trial_point(one: Console, room: BuiltRoom) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,13 +14,7 @@ from station.store.models import Device, DeviceCommand, JournalEntry, Room
 from station.web.seal_round import SealRound
 from tests.building import BuiltRoom
 from tests.checking import FACTS, add_agents, agents, check_server, hear, make_ready, report, send_report
-from tests.console.serving import Console, refusal, second, served_candidate_app
-
-
-@pytest.fixture
-def candidates(room: BuiltRoom) -> Iterator[str]:
-    with served_candidate_app(room) as address:
-        yield address
+from tests.console.serving import Console, refusal, second
 
 
 def as_agent(seat: str) -> requests.Session:
@@ -60,14 +53,14 @@ def backed_up(room: BuiltRoom) -> BuiltRoom:
     return room
 
 
-def test_an_agent_asks_what_is_wanted_and_its_report_shows_at_its_seat(room, candidates, console):
+def test_an_agent_asks_what_is_wanted_and_its_report_shows_at_its_seat(room, candidate_address, console):
     add_agents(room)
     with as_agent("3") as agent:
-        wanted = agent.get(f"{candidates}/api/agent/requirements", timeout=30).json()
+        wanted = agent.get(f"{candidate_address}/api/agent/requirements", timeout=30).json()
         assert {"check": "internet", "severity": "fail"} in wanted["items"]
         document = report(room, {"internet": ("fail", "可访问 www.example.com:443")})
         assert document["requirements"] == wanted["digest"]
-        answer = agent.post(f"{candidates}/api/agent/report", json=document, timeout=30)
+        answer = agent.post(f"{candidate_address}/api/agent/report", json=document, timeout=30)
     assert answer.json() == {"kept": True}
     shown = look(console("invigilator"), room)
     pc = next(one for one in shown["pcs"] if one["seat"] == "3")
@@ -75,18 +68,18 @@ def test_an_agent_asks_what_is_wanted_and_its_report_shows_at_its_seat(room, can
     assert [(one["title"], [pc["seat"] for pc in one["seats"]]) for one in shown["faults"]] == [("外网隔离", ["3"])]
 
 
-def test_a_stranger_can_neither_ask_nor_report(room, candidates):
+def test_a_stranger_can_neither_ask_nor_report(room, candidate_address):
     add_agents(room)
     with as_agent("99") as stranger:
-        asked = stranger.get(f"{candidates}/api/agent/requirements", timeout=30)
-        told = stranger.post(f"{candidates}/api/agent/report", json=report(room), timeout=30)
+        asked = stranger.get(f"{candidate_address}/api/agent/requirements", timeout=30)
+        told = stranger.post(f"{candidate_address}/api/agent/report", json=report(room), timeout=30)
     assert (asked.status_code, told.status_code) == (401, 401)
 
 
-def test_a_malformed_report_is_refused_by_name(room, candidates):
+def test_a_malformed_report_is_refused_by_name(room, candidate_address):
     add_agents(room)
     with as_agent("1") as agent:
-        answer = agent.post(f"{candidates}/api/agent/report", json={"findings": "well"}, timeout=30)
+        answer = agent.post(f"{candidate_address}/api/agent/report", json={"findings": "well"}, timeout=30)
     assert refusal(answer) == (400, "report_malformed")
 
 
@@ -238,7 +231,7 @@ def test_r_room_7_the_bodys_word_is_noted_by_the_site_or_given_in_person(backed_
 
 
 def test_r_room_7_a_change_after_the_sealing_stands_on_the_board_until_a_chief_accepts_it(
-    backed_up, candidates, console
+    backed_up, candidate_address, console
 ):
     room, one = backed_up, console("technician")
     assert status(one, room) == ["未封场"]
@@ -246,7 +239,7 @@ def test_r_room_7_a_change_after_the_sealing_stands_on_the_board_until_a_chief_a
     assert status(one, room) == ["11-21 14:00 封场，待机构确认"]
     with as_agent("2") as agent:
         document = report(room, facts=FACTS | {"running": ["explorer.exe", "qq.exe"]})
-        agent.post(f"{candidates}/api/agent/report", json=document, timeout=30)
+        agent.post(f"{candidate_address}/api/agent/report", json=document, timeout=30)
     assert broken(one, room) == ["封场后有变化：考位 2 运行中的程序新出现：qq.exe"]
     assert look(one, room)["seal"]["state"] == "broken"
     (change,) = one.get(f"/api/rooms/{room.room_id}/seal").json()["seal"]["breaks"]

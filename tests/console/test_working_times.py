@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -17,12 +16,6 @@ from tests.console.pcs import Pc
 from tests.console.serving import Console, refusal, second, served_candidate_app, served_staff_app
 
 HOUR_S = 3600
-
-
-@pytest.fixture
-def candidates(room: BuiltRoom) -> Iterator[str]:
-    with served_candidate_app(room) as address:
-        yield address
 
 
 def rows(one: Console, room: BuiltRoom) -> dict[str, dict]:
@@ -78,10 +71,12 @@ def test_the_seconds_in_which_everybody_opens_the_paper_get_no_line_of_their_own
     assert "开卷晚于开考 1 分钟" in page
 
 
-def test_r_day_8_a_dead_pc_leaves_one_short_until_two_people_have_given_the_seconds_back(console, room, candidates):
+def test_r_day_8_a_dead_pc_leaves_one_short_until_two_people_have_given_the_seconds_back(
+    console, room, candidate_address
+):
     room.start()
     room.enter(room.tickets[0])
-    pc = Pc(room, candidates, "3")
+    pc = Pc(room, candidate_address, "3")
     pc.sit_down(room.tickets[2])
     room.clock.pass_time(minutes=4, seconds=45)
     pc.open_paper()
@@ -98,9 +93,9 @@ def test_r_day_8_a_dead_pc_leaves_one_short_until_two_people_have_given_the_seco
     assert [happening["kind"] for happening in one["happenings"]] == ["swap", "extension"]
 
 
-def test_a_refused_extension_stands_as_the_reason(console, room, candidates):
+def test_a_refused_extension_stands_as_the_reason(console, room, candidate_address):
     room.start()
-    pc = Pc(room, candidates, "1")
+    pc = Pc(room, candidate_address, "1")
     pc.sit_down(room.tickets[0])
     room.clock.pass_time(minutes=2)
     pc.open_paper()
@@ -112,9 +107,11 @@ def test_a_refused_extension_stands_as_the_reason(console, room, candidates):
     assert (one["short_s"], one["reasons"]) == (120, ["补时未获批准"])
 
 
-def test_who_was_only_reading_and_was_given_the_time_from_the_last_sign_of_life_is_not_short(console, room, candidates):
+def test_who_was_only_reading_and_was_given_the_time_from_the_last_sign_of_life_is_not_short(
+    console, room, candidate_address
+):
     room.start()
-    pc = Pc(room, candidates, "1")
+    pc = Pc(room, candidate_address, "1")
     pc.sit_down(room.tickets[0])
     for _ in range(60):
         room.clock.pass_time(seconds=5)
@@ -213,10 +210,10 @@ def test_r_day_4_who_hands_in_early_is_not_short(console, room):
     assert one["happenings"][0]["text"] == "提前交卷"
 
 
-def test_who_had_no_pc_when_time_was_up_stands_first(console, room, candidates):
+def test_who_had_no_pc_when_time_was_up_stands_first(console, room, candidate_address):
     room.start()
     room.enter(room.tickets[0])
-    pc = Pc(room, candidates, "2")
+    pc = Pc(room, candidate_address, "2")
     pc.sit_down(room.tickets[1])
     room.clock.pass_time(minutes=57)
     pc.save()
@@ -293,10 +290,14 @@ def test_r_rost_2_the_table_keeps_long_numbers_whole_and_runs_no_formula(console
 def test_the_report_is_the_same_on_postgresql(tmp_path, postgresql_database):
     room = build_room(tmp_path, url=postgresql_database)
     try:
-        with served_staff_app(room) as address, served_candidate_app(room) as candidates, Console(address) as one:
+        with (
+            served_staff_app(room) as address,
+            served_candidate_app(room) as candidate_address,
+            Console(address) as one,
+        ):
             one.log_in("invigilator")
             room.start()
-            pc = Pc(room, candidates, "1")
+            pc = Pc(room, candidate_address, "1")
             pc.sit_down(room.tickets[0])
             room.clock.pass_time(minutes=3)
             pc.open_paper()

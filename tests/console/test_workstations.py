@@ -12,33 +12,17 @@ from station.services import invigilation
 from station.store.models import Device, Entry, JournalEntry, Seat, Sitting, Subject
 from station.web.picture_round import remove_old_pictures
 from tests.agent_pc import AgentPc
-from tests.console.serving import refusal, served_candidate_app
+from tests.building import events
+from tests.console.serving import refusal
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 64
 
 
 @pytest.fixture
-def candidate_address(room):
-    with served_candidate_app(room) as url:
-        yield url
-
-
-@pytest.fixture
-def pc(room, candidate_address):
-    with AgentPc(room, candidate_address) as one:
-        one.register("3")
-        yield one
-
-
-@pytest.fixture
-def other(room, candidate_address):
-    with AgentPc(room, candidate_address, "machine-0002") as one:
-        yield one
-
-
-def events(room):
-    with room.store.reading() as db:
-        return [row.event for row in db.scalars(select(JournalEntry).order_by(JournalEntry.number))]
+def pc(pc):
+    """The PC of seat 3."""
+    pc.register("3")
+    return pc
 
 
 def page(console_of, room):

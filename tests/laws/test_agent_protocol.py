@@ -23,9 +23,7 @@ from client_agent.store import Store
 from station.announcer import Announcer
 from station.services import agent_commands, answering, pairing
 from station.store.models import Entry, Seat, Subject
-from tests.agent_pc import AgentPc
 from tests.building import build_room
-from tests.console.serving import served_candidate_app
 from tests.laws.sources import text_of
 
 PROTOCOL = Path("client_agent/PROTOCOL.md")
@@ -76,18 +74,6 @@ def room(tmp_path):
         (built.edge.installers / name).write_bytes(b"bytes")
     yield built
     built.close()
-
-
-@pytest.fixture
-def address(room):
-    with served_candidate_app(room) as url:
-        yield url
-
-
-@pytest.fixture
-def pc(room, address):
-    with AgentPc(room, address) as one:
-        yield one
 
 
 def registered(pc):
@@ -168,17 +154,17 @@ def test_the_question_for_the_station_is_answered_as_it_stands_there(room):
     has_shape(examples()["find.answer"], json.loads(answer))
 
 
-def test_the_station_tells_its_clock_as_the_protocol_says(room, address):
-    assert abs(read_clock(address).offset_s) < 10 * 365 * 86400
+def test_the_station_tells_its_clock_as_the_protocol_says(room, candidate_address):
+    assert abs(read_clock(candidate_address).offset_s) < 10 * 365 * 86400
     room.clock.pass_time(hours=1)
-    assert read_clock(address, now=room.clock.now).offset_s == pytest.approx(0, abs=1)
+    assert read_clock(candidate_address, now=room.clock.now).offset_s == pytest.approx(0, abs=1)
 
 
 # The agent's own code
 
 
-def test_the_agent_itself_finds_greets_and_registers_at_the_station(room, address, tmp_path):
-    announcer = Announcer(room.edge.identity, site_name="考点", host="127.0.0.1", port=0, url=address)
+def test_the_agent_itself_finds_greets_and_registers_at_the_station(room, candidate_address, tmp_path):
+    announcer = Announcer(room.edge.identity, site_name="考点", host="127.0.0.1", port=0, url=candidate_address)
     announcer.start(0)
     try:
         found = find_station(fingerprint=room.edge.identity.fingerprint, targets=[("127.0.0.1", announcer.port)])

@@ -13,7 +13,7 @@ from station.domain.sitting import SittingState
 from station.errors import StationError
 from station.services import due_work, invigilation, outage, saving
 from station.store.models import Attempt, Interruption, JournalEntry, Sitting, StationLife
-from tests.building import BuiltRoom, SetClock
+from tests.building import BuiltRoom, SetClock, events
 
 A = '{"base":{"identifier":"A"}}'
 
@@ -40,11 +40,6 @@ def sitting(room: BuiltRoom) -> Sitting:
 def life(room: BuiltRoom) -> StationLife:
     with room.store.reading() as db:
         return db.get_one(StationLife, 1)
-
-
-def events(room: BuiltRoom) -> list[str]:
-    with room.store.reading() as db:
-        return list(db.scalars(select(JournalEntry.event).order_by(JournalEntry.number)))
 
 
 def resume(room: BuiltRoom, word: str = "") -> None:

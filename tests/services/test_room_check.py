@@ -15,8 +15,8 @@ from station.domain.readiness import REPORT_MALFORMED, seats_ready
 from station.errors import StationError
 from station.services import admission, room_check
 from station.services.room_check import Machine, PcState
-from station.store.models import DeviceCommand, JournalEntry, ReadinessReport
-from tests.building import PLAN, BuiltRoom, build_room
+from station.store.models import DeviceCommand, ReadinessReport
+from tests.building import PLAN, BuiltRoom, build_room, events
 from tests.checking import add_agents, agents, check_server, hear, heard, picture, report, send_report
 
 
@@ -33,11 +33,6 @@ def states(room: BuiltRoom) -> dict[str, PcState]:
 
 def summary(room: BuiltRoom) -> str:
     return seats_ready(one.counted for one in picture(room).pcs)[0]
-
-
-def events(room: BuiltRoom, *names: str) -> list[str]:
-    with room.store.reading() as db:
-        return list(db.scalars(select(JournalEntry.event).where(JournalEntry.event.in_(names))))
 
 
 def test_r_room_1_spares_are_counted_apart(room):

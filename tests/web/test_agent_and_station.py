@@ -10,9 +10,9 @@ from sqlalchemy import select
 from client_agent.agent_run import Agent
 from client_agent.machine import Identity
 from station.services import agent_commands, pairing, unlocking
-from station.store.models import Device, JournalEntry
+from station.store.models import Device
 from tests.agent.desk import Desk, until
-from tests.building import build_room
+from tests.building import build_room, events
 from tests.console.serving import served_candidate_app
 
 
@@ -51,11 +51,6 @@ def open_pairing(room):
 def device(room):
     with room.store.reading() as db:
         return db.scalars(select(Device)).one()
-
-
-def events(room):
-    with room.store.reading() as db:
-        return [row.event for row in db.scalars(select(JournalEntry).order_by(JournalEntry.number))]
 
 
 def board(room):

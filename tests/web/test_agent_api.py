@@ -10,11 +10,11 @@ from sqlalchemy import select, update
 
 from station.errors import StationError
 from station.services import agent_commands, invigilation, pairing, unlocking
-from station.store.models import Device, Entry, JournalEntry, ScreenPicture, Seat, Subject, UnlockCode
+from station.store.models import Device, Entry, ScreenPicture, Seat, Subject, UnlockCode
 from station.web.agent import PAGE_CODE_WRONG
-from tests.agent_pc import AgentPc, Browser
-from tests.building import build_room
-from tests.console.serving import refusal, served_candidate_app
+from tests.agent_pc import Browser
+from tests.building import build_room, events
+from tests.console.serving import refusal
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 64
 
@@ -24,29 +24,6 @@ def room(tmp_path):
     built = build_room(tmp_path)
     yield built
     built.close()
-
-
-@pytest.fixture
-def address(room):
-    with served_candidate_app(room) as url:
-        yield url
-
-
-@pytest.fixture
-def pc(room, address):
-    with AgentPc(room, address) as one:
-        yield one
-
-
-@pytest.fixture
-def other(room, address):
-    with AgentPc(room, address, "machine-0002") as one:
-        yield one
-
-
-def events(room):
-    with room.store.reading() as db:
-        return [row.event for row in db.scalars(select(JournalEntry).order_by(JournalEntry.number))]
 
 
 def device(room, pc):
@@ -222,10 +199,10 @@ def test_the_browser_of_a_paired_pc_is_its_seats_workstation_without_a_link(room
     assert "seat_opened" in events(room)
 
 
-def test_the_link_of_a_page_opens_it_once(pc, address):
+def test_the_link_of_a_page_opens_it_once(pc, candidate_address):
     pc.register("3")
     url = pc.say("page", boot_id="b").json()["url"]
-    with Browser(address, "none") as first, Browser(address, "none") as second:
+    with Browser(candidate_address, "none") as first, Browser(candidate_address, "none") as second:
         assert first.get(url).status_code == 200
         answer = second.get(url)
         assert (answer.status_code, PAGE_CODE_WRONG.zh in answer.text) == (403, True)

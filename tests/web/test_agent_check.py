@@ -14,9 +14,7 @@ from station.errors import Invalid
 from station.services import intake
 from station.store.models import ReadinessReport
 from tests.agent.checked_pc import Pc, chrome
-from tests.agent_pc import AgentPc
 from tests.building import PLAN, build_room
-from tests.console.serving import served_candidate_app
 
 WANTED = [
     {"check": "memory_gb", "recommended": 8, "minimum": 4},
@@ -40,13 +38,13 @@ def kept_reports(room):
         return list(db.scalars(select(ReadinessReport)))
 
 
-def test_r_room_3_a_pc_is_checked_against_the_plan_and_its_report_judged_and_kept(room, tmp_path):
-    pc = Pc(tmp_path, chrome())
-    with served_candidate_app(room) as address, AgentPc(room, address) as registered:
-        token = registered.register("3")["device_token"]
-        with contextlib.closing(Link(address)) as link:
-            link.trust(Trust(room.edge.identity.public_key, token))
-            found = {finding.check: finding.state for finding in check_and_report(link, pc)}
+def test_r_room_3_a_pc_is_checked_against_the_plan_and_its_report_judged_and_kept(
+    room, pc, candidate_address, tmp_path
+):
+    token = pc.register("3")["device_token"]
+    with contextlib.closing(Link(candidate_address)) as link:
+        link.trust(Trust(room.edge.identity.public_key, token))
+        found = {finding.check: finding.state for finding in check_and_report(link, Pc(tmp_path, chrome()))}
     (kept,) = kept_reports(room)
     assert (found["memory_gb"], found["programs"], found["station"]) == ("ok", "ok", "ok")
     assert (found["cpu_cores"], kept.state) == ("fail", "not_ready")

@@ -6,15 +6,14 @@ import hashlib
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from sqlalchemy import select
 
 from station.errors import StationError
 from station.services import pairing
-from station.store.models import JournalEntry, Room, Seat
+from station.store.models import Room, Seat
 from sync.keys import fingerprint, verify_key_from_text
-from tests.agent_pc import NONCE, AgentPc
-from tests.building import build_room
-from tests.console.serving import refusal, served_candidate_app
+from tests.agent_pc import NONCE
+from tests.building import build_room, events
+from tests.console.serving import refusal
 
 
 @pytest.fixture
@@ -22,29 +21,6 @@ def room(tmp_path):
     built = build_room(tmp_path)
     yield built
     built.close()
-
-
-@pytest.fixture
-def address(room):
-    with served_candidate_app(room) as url:
-        yield url
-
-
-@pytest.fixture
-def pc(room, address):
-    with AgentPc(room, address) as one:
-        yield one
-
-
-@pytest.fixture
-def other(room, address):
-    with AgentPc(room, address, "machine-0002") as one:
-        yield one
-
-
-def events(room):
-    with room.store.reading() as db:
-        return [row.event for row in db.scalars(select(JournalEntry).order_by(JournalEntry.number))]
 
 
 def open_pairing(room):

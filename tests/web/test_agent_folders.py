@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import select
 
 from station.services import answering, work_folders
-from station.store.models import Attempt, JournalEntry, WorkContent, WorkFolder, WorkVersion
+from station.store.models import Attempt, WorkContent, WorkFolder, WorkVersion
+from tests.building import events
 from tests.web.folder_pc import FolderPc, sha256
 from tests.web.seated_paper import WORKBOOK
 from tests.web.seating import Browser, SeatedRoom, refusal
@@ -28,11 +29,6 @@ def pc(room: SeatedRoom, candidate: Browser) -> FolderPc:
 def rows(room: SeatedRoom) -> list[WorkVersion]:
     with room.store.reading() as db:
         return list(db.scalars(select(WorkVersion).order_by(WorkVersion.number)))
-
-
-def events(room: SeatedRoom, *names: str) -> list[str]:
-    with room.store.reading() as db:
-        return [one for one in db.scalars(select(JournalEntry.event).order_by(JournalEntry.number)) if one in names]
 
 
 def chain_is_whole(room: SeatedRoom, attempt_id: int) -> bool:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.agent_pc import AgentPc
 from tests.building import build_room
-from tests.console.serving import Console, served_candidate_app, served_staff_app
+from tests.console.serving import Console, served_staff_app
 
 pytestmark = pytest.mark.postgresql
 
@@ -19,10 +18,10 @@ def room(postgresql_database, tmp_path):
 
 
 @pytest.fixture
-def pc(room):
-    with served_candidate_app(room) as url, AgentPc(room, url) as one:
-        one.register("3")
-        yield one
+def pc(pc):
+    """The PC of seat 3."""
+    pc.register("3")
+    return pc
 
 
 @pytest.fixture
