@@ -42,6 +42,7 @@ ROUND_WAITS_S = 0.005
 REST_PER_CONNECTION_S = 8e-6
 FEW_CONNECTIONS = 20
 FILE_THREADS = 8
+SENT_AT_ONCE = 128 * 1024
 # select() knows no descriptor above 1023, or on Windows no more than 512 sockets.
 _look_through: Callable[[float, Any], None] = wasyncore.poll2 if hasattr(select, "poll") else wasyncore.poll
 log = logging.getLogger(__name__)
@@ -214,7 +215,10 @@ def _admit(server: Any, connection: socket.socket, source: Any, adjustments: Any
                 return None
             # Closed in the next round: its number may stand among those that this round has still to look at.
             min(silent, key=lambda channel: float(channel.last_activity)).will_close = True
-    return HTTPChannel(server, connection, source, adjustments, **named)
+    channel = HTTPChannel(server, connection, source, adjustments, **named)
+    # waitress would read as much of a file as the system's whole buffer holds (megabytes) for each bit that has room.
+    channel.sendbuf_len = min(channel.sendbuf_len, SENT_AT_ONCE)
+    return channel
 
 
 def _let_go(server: Any, now: float) -> None:
