@@ -79,6 +79,19 @@ def test_each_file_item_has_a_folder_named_by_its_number_and_first_words():
     assert item_folders(parse_paper(paper_document()))[0].wanted[0].name == "方案.txt"
 
 
+def test_an_item_that_only_names_programs_has_a_folder_for_its_materials_and_wants_nothing():
+    paper = practical(("<p>海报设计</p>", [wanted("海报", ".psd")]))
+    items = paper["sections"][0]["items"]
+    items[0] |= {"programs": ["EXCEL.exe"], "materials": [{"asset": "a.psd", "name": "数据.xlsx"}]}
+    first, second = item_folders(parse_paper(paper))
+    assert (first.number, first.programs, first.wanted) == (1, ("excel.exe",), ())
+    assert first.materials[0].path == "素材/数据.xlsx"
+    assert second.folder == "03_海报设计"
+    # Of the only item that wants files is what lies anywhere but in the other's folder.
+    assert answers(paper, held("海报.psd"))["p1", "f1"][0] == "海报.psd"
+    assert answers(paper, held(f"{first.folder}/海报.psd"))["p1", "f1"][0] is None
+
+
 @pytest.mark.parametrize(
     ("label", "name"),
     [
