@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import pytest
@@ -112,6 +113,31 @@ def test_r_day_8_a_moved_deadline_shows_within_3_seconds(room: SeatedRoom, pc: C
         attempt.deadline_at = attempt.deadline_at.replace(hour=attempt.deadline_at.hour + 1)
     pc.page.wait_for_timeout(3000)
     assert _seconds_left(pc.page) > before + 3500
+    expect(pc.page.locator(".away")).to_contain_text("已延长 1:00:00，结束时间改为")
+    expect(pc.page.locator(".away")).to_have_attribute("data-state", "good")
+
+
+@pytest.mark.parametrize("size", ["1024x768", "1093x614", "819x614"])
+def test_what_is_saved_stands_uncovered_on_an_old_screen(room: SeatedRoom, pc: CandidatePc, size: str) -> None:
+    width, _, height = size.partition("x")
+    pc.page.set_viewport_size({"width": int(width), "height": int(height)})
+    pc.page.get_by_role("button", name="English").click()
+    pc.page.wait_for_selector("html[lang=en] .item")
+    pc.item("c1").get_by_text("选项B").click()
+    pc.wait_saved()
+    parts = pc.page.locator(".paper-head > *").evaluate_all(
+        "parts => parts.map(part => part.getBoundingClientRect()).filter(box => box.width)"
+        ".map(box => [box.left, box.top, box.right, box.bottom])"
+    )
+    assert all(left >= 0 and right <= int(width) for left, _, right, _ in parts)
+    for one, other in itertools.combinations(parts, 2):
+        beside = one[2] <= other[0] or other[2] <= one[0]
+        assert beside or one[3] <= other[1] or other[3] <= one[1], "nothing of the head lies on anything else"
+    saved = pc.page.locator(".saved span").bounding_box()
+    box = pc.page.locator(".saved").bounding_box()
+    assert saved is not None
+    assert box is not None
+    assert saved["x"] + saved["width"] <= box["x"] + box["width"] + 1
 
 
 def test_r_day_5_reminder_deadline_and_receipt(room: SeatedRoom, pc: CandidatePc) -> None:

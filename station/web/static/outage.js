@@ -48,12 +48,17 @@ export function goOnText({ unsent, isDurable, isPastEnd }) {
   return `${say("请继续作答。", "Please go on answering. ")}${safeText(unsent, isDurable)}${end}${say("恢复后自动发送，耽误的时间按规定补回。", "They are sent by themselves; lost time is given back by the rules.")}`;
 }
 
-/** Follows one outage or suspension from its begin to the moment when all is delivered, and then says what came of it. */
+/**
+ * Follows one outage or suspension from its begin to the moment when all is delivered, and then says what came of it;
+ * and says when the end of the test is another than before: time is also given back while somebody answers.
+ */
 export class OutageTold {
   constructor() {
     this.since = null;
     this.deadline = null;
     this.until = null;
+    this.past = null; // the stretch that the text tells of
+    this.seen = null; // the deadline when all was well
     this.text = "";
     this.toldUntil = 0;
   }
@@ -70,21 +75,36 @@ export class OutageTold {
     if (this.since !== null) {
       this.until ??= stationNow();
       if (unsent) return say(`已恢复，正在发送 ${unsent} 项答案……`, `The server is back; sending ${unsent} answers …`);
-      this.text = this.#sentence(deadline);
-      this.toldUntil = performance.now() + TOLD_FOR_MS;
+      this.past = { since: this.since, until: this.until, deadline: this.deadline };
+      this.#tell(deadline);
       this.since = this.deadline = null;
+    } else if (this.seen !== null && Math.abs(Date.parse(deadline) - Date.parse(this.seen)) >= 1000) {
+      if (performance.now() >= this.toldUntil) this.past = null;
+      this.#tell(deadline);
     }
+    this.seen = deadline;
     return performance.now() < this.toldUntil ? this.text : "";
   }
 
+  #tell(deadline) {
+    this.text = this.past ? this.#sentence(deadline) : movedText(this.seen, deadline);
+    this.toldUntil = performance.now() + TOLD_FOR_MS;
+  }
+
   #sentence(deadline) {
-    const stretch = `${clockTime(this.since)}–${clockTime(this.until)}`;
-    const gained = Date.parse(deadline) - Date.parse(this.deadline);
+    const stretch = `${clockTime(this.past.since)}–${clockTime(this.past.until)}`;
+    const gained = Date.parse(deadline) - Date.parse(this.past.deadline);
     const end = clockTime(deadline);
     const safe = say(`已恢复（中断 ${stretch}），答案都已送达。`, `Back again (${stretch}); all answers have arrived. `);
     if (gained >= 1000) return safe + say(`已补回 ${duration(gained)}，结束时间改为 ${end}。`, `${duration(gained)} have been given back: the test ends at ${end}.`);
     return safe + say(`结束时间 ${end}；如耽误了作答，请举手说明。`, `The test ends at ${end}; if you lost time, raise your hand.`);
   }
+}
+
+function movedText(before, deadline) {
+  const gained = Date.parse(deadline) - Date.parse(before);
+  const more = gained > 0 ? say(`已延长 ${duration(gained)}，`, `You have ${duration(gained)} more: `) : "";
+  return more + say(`结束时间改为 ${clockTime(deadline)}。`, `the test ends at ${clockTime(deadline)}.`);
 }
 
 /** What stands on the cover while the time stands still. `held`: { by: "outage" | "sitting" | "candidate", since }. */
