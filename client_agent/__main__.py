@@ -144,15 +144,17 @@ def these_parts(machine: Machine, folder: Path) -> Parts:
 
     browsers = folder.with_name("exam-agent-browser")
     if sys.platform == "win32":
+        from client_agent.windows.files import SharedFiles
         from client_agent.windows.lock_kiosk import desktop_for_programs
         from client_agent.windows.native import this_windows
+        from client_agent.windows.profiles import Profiles
 
-        windows = this_windows()
+        windows, profiles = this_windows(), Profiles(SharedFiles())
 
         def start(command: Sequence[str]) -> int:
             return windows.start_as_person(command, desktop_for_programs(windows)).pid
 
-        return Parts(lockdown, work, check, start, browsers)
+        return Parts(lockdown, work, check, start, browsers, profiles.make, profiles.remove)
     else:
         from client_agent.linux.person import person_here, preparer_for, starter_for
 

@@ -23,7 +23,7 @@ from client_agent.errors import AgentError
 from client_agent.freedom import Freedom
 from client_agent.heartbeat import Heartbeat
 from client_agent.hot_keys import HotKeys
-from client_agent.kiosk import Prepare, Start, start_process
+from client_agent.kiosk import Prepare, Remove, Start, start_process
 from client_agent.local_pages import LocalPages
 from client_agent.lockdown.keeping import Keeping
 from client_agent.lockdown.operation import NotHeld
@@ -73,6 +73,7 @@ class Parts:
     start: Start = start_process
     browser_folder: Path | None = None
     prepare: Prepare | None = None
+    remove: Remove | None = None
 
 
 class Agent:
@@ -110,8 +111,9 @@ class Agent:
         self._browser = _browser_or_refusal(machine)
         profiles = parts.browser_folder or store.folder
         self.screen = Screen(
-            self._browser, profiles, self.pages.url, machine.desktop, start=parts.start, prepare=parts.prepare
-        )
+            self._browser, profiles, self.pages.url, machine.desktop,
+            start=parts.start, prepare=parts.prepare, remove=parts.remove,
+        )  # fmt: skip
         self.programs = Programs(machine, parts.start, kept=OpenedFile(store, self.boot_id))
         self._keys = HotKeys(
             machine.desktop, help_asked=duties.ask_for_help, status_asked=duties.ask_for_status,

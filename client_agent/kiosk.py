@@ -27,6 +27,7 @@ BROWSER_NOT_STARTED = problem(
 
 Start = Callable[[Sequence[str]], int]
 Prepare = Callable[[Path], None]
+Remove = Callable[[Path], None]
 
 # To a browser in another language the page is not to be translated; no switch says so.
 PREFERENCES = '{"translate": {"enabled": false}}'
@@ -45,13 +46,20 @@ class Kiosk:
     """One window with a profile folder of its own. Used by one thread."""
 
     def __init__(
-        self, browser: Browser, profile: Path, *, start: Start = start_process, prepare: Prepare | None = None
+        self,
+        browser: Browser,
+        profile: Path,
+        *,
+        start: Start = start_process,
+        prepare: Prepare | None = None,
+        remove: Remove | None = None,
     ) -> None:
         self.shown = ""
         self.profile = profile
         self._browser = browser
         self._start = start
         self._prepare = prepare or make_profile
+        self._remove = remove or remove_profile
         self._process: psutil.Process | None = None
         self._started = 0.0
         self._pause_s = 0.0
@@ -127,7 +135,7 @@ class Kiosk:
 
     def clear(self) -> None:
         """Remove the profile: nothing of a candidate stays behind."""
-        shutil.rmtree(self.profile, ignore_errors=True)
+        self._remove(self.profile)
 
 
 def make_profile(profile: Path) -> None:
@@ -136,6 +144,11 @@ def make_profile(profile: Path) -> None:
     if not settings.exists():
         settings.parent.mkdir(parents=True, exist_ok=True)
         settings.write_text(PREFERENCES, encoding="utf-8")
+
+
+def remove_profile(profile: Path) -> None:
+    """Remove the folder; on POSIX no link in it is followed, whatever its person changes meanwhile."""
+    shutil.rmtree(profile, ignore_errors=True)
 
 
 def _browsers_on(profile: Path) -> list[psutil.Process]:

@@ -11,7 +11,7 @@ from typing import Callable
 
 from client_agent import clock
 from client_agent.errors import AgentError
-from client_agent.kiosk import Kiosk, Prepare, Start, start_process
+from client_agent.kiosk import Kiosk, Prepare, Remove, Start, start_process
 from client_agent.machine import Browser, Desktop
 from client_agent.situation import Shown
 
@@ -31,6 +31,7 @@ class Screen:
         *,
         start: Start = start_process,
         prepare: Prepare | None = None,
+        remove: Remove | None = None,
     ) -> None:
         """`browser` may be the reason why there is none: then nothing is shown, and `trouble` says it."""
         self.trouble: AgentError | None = browser if isinstance(browser, AgentError) else None
@@ -42,8 +43,9 @@ class Screen:
         self._main: Kiosk | None = None
         self._over: Kiosk | None = None
         if not isinstance(browser, AgentError):
-            self._main = Kiosk(browser, folder / "profile", start=start, prepare=prepare)
-            self._over = Kiosk(browser, folder / "profile-over", start=start, prepare=prepare)
+            main, over = folder / "profile", folder / "profile-over"
+            self._main = Kiosk(browser, main, start=start, prepare=prepare, remove=remove)
+            self._over = Kiosk(browser, over, start=start, prepare=prepare, remove=remove)
         self._wants_restart = False
         self._ask_again_at = 0.0
         self._forward_at = 0.0

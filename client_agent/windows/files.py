@@ -208,6 +208,13 @@ class SharedFiles:
         with self._held(os.path.dirname(target)):
             os.replace(source, target)
 
+    def make_file(self, root: str, local: str, content: bytes) -> None:
+        """Make a file that is not there yet, with those above it."""
+        self.make_folder(root, os.path.dirname(local))
+        target = os.path.join(root, local)
+        with self._held(os.path.dirname(target)), contextlib.suppress(FileExistsError), open(target, "xb") as made:
+            made.write(content)
+
     def rename(self, root: str, local: str, new_local: str) -> None:
         if os.path.dirname(local):
             self.make_folder(root, os.path.dirname(local))

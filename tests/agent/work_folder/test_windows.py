@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from client_agent.kiosk import PREFERENCES
 from client_agent.windows import files
 from client_agent.windows.files import (
     FILE_ATTRIBUTE_HIDDEN,
@@ -16,6 +17,7 @@ from client_agent.windows.files import (
     SharedFiles,
     WindowsFileCalls,
 )
+from client_agent.windows.profiles import Profiles
 from client_agent.work_folder.contents import NotAtRest, read_piece
 from client_agent.work_folder.files import FileHeld, Mark
 
@@ -277,6 +279,32 @@ def test_a_tree_is_removed_and_nothing_behind_its_junctions(calls, tmp_path, mon
     SharedFiles(calls).remove_tree(str(root))
     assert not root.exists()
     assert (elsewhere / "a.txt").read_bytes() == b"another's"
+
+
+@posix_only
+def test_a_browser_s_profile_is_made_and_removed_by_the_system_and_nothing_behind_its_links(
+    calls, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(SharedFiles, "reachable", lambda _files, folder: str(folder))
+    profiles, elsewhere = Profiles(SharedFiles(calls)), tmp_path / "elsewhere"
+    profile = tmp_path / "exam-agent-browser" / "profile"
+    profiles.make(profile)
+    settings = profile / "Default" / "Preferences"
+    assert settings.read_text(encoding="utf-8") == PREFERENCES
+    settings.write_text("the browser's own")
+    profiles.make(profile)
+    assert settings.read_text() == "the browser's own"
+    elsewhere.mkdir()
+    (elsewhere / "a.txt").write_bytes(b"another's")
+    (profile / "Cache").symlink_to(elsewhere)
+    profiles.remove(profile)
+    assert not profile.exists()
+    assert (elsewhere / "a.txt").exists()
+    profile.mkdir()
+    (profile / "Default").symlink_to(elsewhere)
+    with pytest.raises(OSError, match="a link"):
+        profiles.make(profile)
+    assert [path.name for path in elsewhere.iterdir()] == ["a.txt"]
 
 
 def test_nothing_is_kept_where_somebody_has_laid_a_link(calls, tmp_path):
