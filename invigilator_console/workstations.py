@@ -250,7 +250,7 @@ def _device_document(
         "screen_text": device.screen_text,
         "browser": None if beat is None else beat.browser,
         "is_doubted": bool(device.doubt),
-        "problems": [*_doubt(device), *(text for _, text, _, _ in device_problems(reading))],
+        "problems": [*_doubt(device), *_problems(reading)],
         "takes_pictures": _takes_pictures(device, edge),
         "commands": [_command_document(one) for one in commands.get(device.id, ())],
     }
@@ -267,6 +267,12 @@ def _command_document(command: DeviceCommand) -> dict[str, Any]:
         "is_ok": command.is_ok,
         "text": command.text,
     }
+
+
+def _problems(reading: DeviceReading) -> list[str]:
+    """List what wants attention; a code that somebody has taken note of stands in the state alone."""
+    is_noted = reading.device.is_freed_seen
+    return [text for code, text, _, _ in device_problems(reading) if not (code == "device_code" and is_noted)]
 
 
 def _doubt(device: KnownDevice) -> list[str]:

@@ -41,7 +41,7 @@ export function renderTrouble(board) {
   keyed(box, lines, (line) => line.key, newLine, (element, line) => {
     element.line = line;
     element.board = board;
-    setClass(element, `line ${line.level}`);
+    setClass(element, `line ${line.level}${line.code === "device_code" ? " wide" : ""}`);
     const [mark, who, text, noted, button] = element.children;
     noted.hidden = !canBeNoted(line);
     setText(mark, line.level === "note" ? "i" : "!");

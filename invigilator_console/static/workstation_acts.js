@@ -145,7 +145,7 @@ export function hold(seats, done) {
   const away = seats.filter((seat) => !there(seat));
   const later = away.length && say(`${away.length} 台断线：恢复连接后锁定；此前用过的解锁码不再有效。`, `${away.length} are away: they lock when they are back, whatever code was used before now.`);
   return ask({
-    title: say("重新锁定", "Lock again"), effects: [whom(seats), later].filter(Boolean), confirm: say("重新锁定", "Lock again"), isFilledIn: true,
+    title: say("重新锁定", "Lock again"), effects: [whom(seats), say("考试页面重新打开，已保存的答案不受影响。", "The test page opens anew; saved answers stay."), later].filter(Boolean), confirm: say("重新锁定", "Lock again"), isFilledIn: true,
     act: async () => { await holdNow(seats); await done(); },
   });
 }
