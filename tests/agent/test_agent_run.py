@@ -153,7 +153,7 @@ def test_a_pc_that_nobody_waits_at_shows_nothing_while_the_station_is_away(paire
 def test_a_locked_screen_with_a_message_stands_before_the_page_and_never_closes_it(paired, desk):
     paired.lock = LOCK
     agent = desk.agent(paired.address)
-    until(lambda: agent.screen.is_page_open)
+    until(lambda: agent.screen.is_page_open and desk.pages(), what="the browser has begun")
     paired.screen = {"kind": "locked", "text": "请停止操作", "since": "2026-11-21T08:30:00+00:00"}
     until(lambda: desk.pages()[-1] == agent.pages.url)
     assert at_the_screen(agent, "state")["text"] == "请停止操作"
