@@ -12,7 +12,9 @@ export function titleOf(sitting) {
 
 export function renderCourse(board) {
   const sitting = board.state.sitting;
-  setText(document.getElementById("sitting-title"), titleOf(sitting));
+  const title = document.getElementById("sitting-title");
+  setText(title, titleOf(sitting));
+  title.title = title.textContent;
   const pill = document.getElementById("sitting-state");
   setText(pill, sitting.state_name);
   setClass(pill, `pill ${sitting.state}`);

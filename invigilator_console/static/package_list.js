@@ -4,13 +4,13 @@ import { may, post, say } from "./api.js";
 import { keyed, make, notice, setClass, setText } from "./dom.js";
 import { clockSeconds, date } from "./times.js";
 
-export function showPackages(box, packages, refresh) {
+export function showPackages(box, packages, refresh, none = say("正在评分和生成，请稍候。", "Being marked and built; one moment.")) {
   if (!box.firstElementChild) {
     const heads = [say("成果包", "Package"), say("场次", "Sitting"), say("状态", "State"), say("回执号", "Receipt"), say("大小", "Size"), ""];
     box.append(make("table", { class: "wide" }, make("thead", {}, make("tr", {}, ...heads.map((text) => make("th", { scope: "col", text })))), make("tbody")),
       make("p", { class: "hint" }));
   }
-  box.lastElementChild.textContent = packages.length ? "" : say("正在评分和生成，请稍候。", "Being marked and built; one moment.");
+  box.lastElementChild.textContent = packages.length ? "" : none;
   box.firstElementChild.hidden = packages.length === 0;
   keyed(box.querySelector("tbody"), packages, (one) => one.id, () => newRow(refresh), (row, one) => {
     row.pack = one;

@@ -46,6 +46,7 @@ export function renderTrouble(board) {
     noted.hidden = !canBeNoted(line);
     setText(mark, line.level === "note" ? "i" : "!");
     setText(who, line.seats.length === 1 ? `${line.seats[0].seat} ${line.seats[0].name}` : say(`${line.seats.length} 人`, `${line.seats.length}`));
+    who.title = who.textContent;
     setText(text, textOf(line));
     text.title = text.textContent;
     const remedy = (line.seats.length === 1 || FOR_MANY.includes(line.code)) && remedyOf(board, line);

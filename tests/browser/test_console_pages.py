@@ -293,6 +293,13 @@ def test_r_rost_2_a_wrong_roster_is_shown_by_place_and_a_right_one_comes_in(cons
     expect(page.locator("#outcome")).to_contain_text("已导入")
 
 
+def test_before_any_sitting_is_closed_nothing_is_said_to_be_packed(console, room):
+    console.log_in("inspector")
+    console.page.goto(f"{console.address}/packages")
+    expect(console.page.locator("#packages")).to_contain_text("还没有成果包")
+    expect(console.page.locator("#packages")).not_to_contain_text("正在评分")
+
+
 def test_pages_that_are_not_encrypted_or_not_real_say_so(console, room):
     console.log_in("inspector")
     expect(console.page.locator(".badge-plain")).to_be_visible()
