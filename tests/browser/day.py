@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import requests
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import expect
 
 from station.clock import system_time
 from station.config import CONFIG_NAME
@@ -20,6 +20,7 @@ from station.sample import SampleDay, write_sample_day
 from station.setup import make_station
 from sync.reference_platform.serve import RunningPlatform, start_platform
 from sync.reference_platform.stations import add_station
+from tests.browser.pages import Window
 
 PASSWORD = "password-of-the-test"
 
@@ -125,28 +126,14 @@ def prepare_day(folder: Path, host: str = "127.0.0.1") -> RunningDay:
     return day
 
 
-class Pc:
-    """A PC in a browser profile of its own; what its scripts throw is kept in `errors`."""
-
-    def __init__(self, browser: Browser, *, width: int = 1366, height: int = 768) -> None:
-        self.context = browser.new_context(
-            viewport={"width": width, "height": height}, locale="zh-CN", timezone_id="Asia/Shanghai"
-        )
-        self.errors: list[str] = []
-        self.page: Page = self.context.new_page()
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.set_default_timeout(20_000)
+class Pc(Window):
+    """A candidate's PC."""
 
     def sit_down(self, day: RunningDay, ticket: str, seat: str) -> None:
         """Open the seat's link and log in."""
         self.page.goto(day.links[seat])
         self.page.goto(day.candidate_url)
         self.log_in(ticket)
-
-    def log_in(self, ticket: str) -> None:
-        self.page.fill("#ticket", ticket)
-        self.page.fill("#password", ticket[-6:])
-        self.page.keyboard.press("Enter")
 
     def confirm(self) -> None:
         self.page.get_by_role("button", name="信息无误").click()
@@ -159,23 +146,14 @@ class Pc:
     def wait_saved(self) -> None:
         self.page.wait_for_selector('.saved[data-state="good"]:has(svg)')
 
-    def left_s(self) -> int:
-        """The countdown on the page, in seconds."""
-        parts = [int(part) for part in self.page.inner_text("strong.countdown").split()[0].split(":")]
-        return sum(part * 60**power for power, part in enumerate(reversed(parts)))
 
-
-class ConsolePc(Pc):
+class ConsolePc(Window):
     """The invigilator's PC."""
 
     def log_in_staff(self, day: RunningDay, username: str) -> None:
         """Log in and, the first time, set the account's own password."""
         page = self.page
-        page.goto(f"{day.staff_url}/login")
-        page.fill("[name=username]", username)
-        page.fill("[name=password]", day.passwords[username])
-        page.keyboard.press("Enter")
-        page.wait_for_url(lambda url: not url.endswith("/login"))
+        self.log_in_as(username, day.passwords[username], address=day.staff_url)
         if day.passwords[username] != PASSWORD:
             page.fill("[name=old]", day.passwords[username])
             page.fill("[name=new]", PASSWORD)

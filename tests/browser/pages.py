@@ -14,11 +14,13 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 from installers.chrome109 import program_in
 from station.services import answering
 from station.store.models import Attempt
+from tests.building import PASSWORD
 from tests.conftest import skip_for_want_of
 from tests.laws.sources import ROOT
 from tests.web.seating import SeatedRoom
 
 CHROMIUM = Path("/usr/bin/chromium")
+PATIENCE_MS = 30_000
 CHROMIUM_109 = program_in(ROOT / ".venv")
 FLAGS = [
     "--no-sandbox",
@@ -43,30 +45,73 @@ def launched(playwright: Playwright, program: Path, name: str) -> Iterator[Brows
         browser.close()
 
 
-class CandidatePc:
-    """One PC at a seat: a browser profile of its own."""
+class Window:
+    """A browser profile of its own, as each PC has; what the scripts of its pages throw is kept in `errors`.
 
-    def __init__(self, browser: Browser, room: SeatedRoom, seat: int) -> None:
-        self.room = room
+    `address`: where paths without a host lead.
+    """
+
+    def __init__(self, browser: Browser, address: str = "", *, width: int = 1366, height: int = 768) -> None:
         self.context: BrowserContext = browser.new_context(
-            viewport={"width": 1366, "height": 768}, locale="zh-CN", timezone_id="Asia/Shanghai"
+            base_url=address or None,
+            viewport={"width": width, "height": height},
+            locale="zh-CN",
+            timezone_id="Asia/Shanghai",
         )
         self.errors: list[str] = []
         self.page = self.tab()
-        self.page.goto(room.url + room.seat_path(room.seat_id(seat)))
-        self.page.goto(room.url)
 
     def tab(self) -> Page:
-        """Open another page; what its scripts throw is kept in `errors`."""
+        """Open another page."""
         page = self.context.new_page()
         page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(PATIENCE_MS)
         return page
 
+    def close(self) -> None:
+        """End the browser; without a warning, as a PC that dies does."""
+        self.context.close()
+
     def log_in(self, ticket: str) -> None:
+        """Log a candidate in."""
         self.page.fill("#ticket", ticket)
         self.page.fill("#password", ticket[-6:])
         self.page.keyboard.press("Enter")
+
+    def log_in_as(self, username: str, password: str = PASSWORD, *, address: str = "") -> None:
+        """Log a member of the staff in, at the staff app of `address`."""
+        self.page.goto(f"{address}/login")
+        self.page.get_by_label("账号").fill(username)
+        self.page.get_by_label("口令").fill(password)
+        self.page.keyboard.press("Enter")
+        self.page.wait_for_url(lambda url: not url.endswith("/login"))
+
+    def left_s(self) -> int:
+        """The countdown on the page, in seconds."""
+        parts = [int(part) for part in self.page.inner_text("strong.countdown").split()[0].split(":")]
+        return sum(part * 60**power for power, part in enumerate(reversed(parts)))
+
+
+@contextmanager
+def staff_page(browser: Browser, address: str, username: str) -> Iterator[Page]:
+    """Open a browser at the staff app and log in; an error of its scripts fails the test."""
+    window = Window(browser, address)
+    try:
+        window.log_in_as(username)
+        yield window.page
+    finally:
+        window.close()
+    assert window.errors == []
+
+
+class CandidatePc(Window):
+    """One PC at a seat."""
+
+    def __init__(self, browser: Browser, room: SeatedRoom, seat: int) -> None:
+        super().__init__(browser, room.url)
+        self.room = room
+        self.page.goto(room.seat_path(room.seat_id(seat)))
+        self.page.goto("/")
 
     def confirm(self) -> None:
         self.page.get_by_role("button", name="信息无误").click()

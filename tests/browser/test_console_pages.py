@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Route, expect
 from sqlalchemy import select
 
 from station.importers.templates import roster_template
 from station.services import admission, answering, staffing
 from station.store.models import Candidate, Entry, SeatMove, Sitting
-from tests.browser.pages import keep_picture
+from tests.browser.pages import Window, keep_picture
 from tests.building import PASSWORD, BuiltRoom, build_room
 from tests.console.serving import served_staff_app
 from tests.console.test_console_imports import roster_with_a_number_as_ticket
@@ -40,20 +40,15 @@ def address(room) -> Iterator[str]:
         yield url
 
 
-class ConsolePage:
+class ConsolePage(Window):
     """A browser at the staff app; a script error fails the test."""
 
-    def __init__(self, page: Page, address: str) -> None:
-        self.page, self.address = page, address
-        self.errors: list[str] = []
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
+    def __init__(self, chromium: Browser, address: str) -> None:
+        super().__init__(chromium, address)
+        self.address = address
 
     def log_in(self, role: str) -> None:
-        self.page.goto(f"{self.address}/login")
-        self.page.get_by_label("账号").fill(role)
-        self.page.get_by_label("口令").fill(PASSWORD)
-        self.page.get_by_role("button", name="登录", exact=True).click()
-        self.page.wait_for_url(f"{self.address}/")
+        self.log_in_as(role)
 
     def open_board(self, sitting_id: int) -> None:
         self.page.goto(f"{self.address}/board/{sitting_id}")
@@ -80,10 +75,9 @@ def size(request) -> dict[str, int]:
 
 @pytest.fixture
 def console(chromium: Browser, address) -> Iterator[ConsolePage]:
-    context = chromium.new_context(viewport={"width": 1366, "height": 768}, locale="zh-CN")
-    one = ConsolePage(context.new_page(), address)
+    one = ConsolePage(chromium, address)
     yield one
-    context.close()
+    one.close()
     assert one.errors == []
 
 
@@ -224,9 +218,8 @@ def test_r_day_15_the_start_counts_down_and_names_who_is_missing(console, room):
 
 def test_a_station_that_is_away_is_told_with_since_when_and_found_again(chromium, room):
     begin(room)
-    context = chromium.new_context(viewport={"width": 1366, "height": 768}, locale="zh-CN")
     with served_staff_app(room) as address:
-        one = ConsolePage(context.new_page(), address)
+        one = ConsolePage(chromium, address)
         one.log_in("invigilator")
         one.open_board(room.theory)
     away = one.page.locator("#away")
@@ -234,7 +227,7 @@ def test_a_station_that_is_away_is_told_with_since_when_and_found_again(chromium
     expect(one.tile("1")).to_contain_text("作答中")
     with served_staff_app(room, port=urlsplit(address).port):
         expect(away).to_be_hidden(timeout=10_000)
-    context.close()
+    one.close()
 
 
 def test_r_end_1_closing_asks_for_every_absence_and_then_closes(console, room):

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from station.domain.disk_budget import MIB, Limits
 from station.services import invigilation
 from station.web.disk_round import DiskRound
-from tests.browser.pages import CandidatePc, wait_for_answer
+from tests.browser.pages import CandidatePc, staff_page, wait_for_answer
 from tests.building import PASSWORD, BuiltRoom, build_room
 from tests.console.serving import served_staff_app
 from tests.web.seated_paper import A
@@ -56,19 +56,9 @@ def waiting(tmp_path: Path) -> Iterator[BuiltRoom]:
 @pytest.fixture
 def board(waiting: BuiltRoom, chromium: Browser) -> Iterator[Page]:
     """The board of that room, opened by an invigilator."""
-    with served_staff_app(waiting) as address:
-        context = chromium.new_context(viewport={"width": 1366, "height": 768}, locale="zh-CN")
-        page, errors = context.new_page(), []
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(f"{address}/login")
-        page.get_by_label("账号").fill("invigilator")
-        page.get_by_label("口令").fill(PASSWORD)
-        page.keyboard.press("Enter")
-        page.wait_for_url(f"{address}/")
-        page.goto(f"{address}/board/{waiting.theory}")
+    with served_staff_app(waiting) as address, staff_page(chromium, address, "invigilator") as page:
+        page.goto(f"/board/{waiting.theory}")
         yield page
-        context.close()
-        assert errors == []
 
 
 def test_to_start_on_a_tight_disk_the_chief_examiner_confirms_at_the_same_screen(waiting: BuiltRoom, board: Page):

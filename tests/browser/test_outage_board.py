@@ -12,7 +12,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from station.clock import Clock, system_time
 from station.services import due_work
-from tests.building import PASSWORD, BuiltRoom, build_room
+from tests.browser.pages import staff_page
+from tests.building import BuiltRoom, build_room
 from tests.console.serving import served_staff_app
 
 pytestmark = pytest.mark.browser
@@ -35,19 +36,9 @@ def room(tmp_path: Path) -> Iterator[BuiltRoom]:
 
 @pytest.fixture
 def board(room: BuiltRoom, chromium: Browser) -> Iterator[Page]:
-    with served_staff_app(room) as url:
-        page = chromium.new_page(locale="zh-CN", timezone_id="Asia/Shanghai")
-        errors: list[str] = []
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(f"{url}/login")
-        page.fill("[name=username]", "invigilator")
-        page.fill("[name=password]", PASSWORD)
-        page.keyboard.press("Enter")
-        page.wait_for_url(lambda address: not address.endswith("/login"))
-        page.goto(f"{url}/board/{room.theory}")
+    with served_staff_app(room) as url, staff_page(chromium, url, "invigilator") as page:
+        page.goto(f"/board/{room.theory}")
         yield page
-        assert errors == []
-        page.close()
 
 
 def start_again(room: BuiltRoom, **later: float) -> None:

@@ -18,12 +18,11 @@ from station.domain.rehearsal import Way
 from station.services import rehearsing
 from station.store.models import Room
 from station.web.trial_round import TrialRound
-from tests.building import PASSWORD, BuiltRoom, build_room
+from tests.browser.pages import Window, staff_page
+from tests.building import BuiltRoom, build_room
 from tests.console.serving import served_candidate_app, served_staff_app
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-
-PATIENCE_MS = 20_000
 
 
 @pytest.fixture
@@ -43,27 +42,8 @@ def candidates(room: BuiltRoom) -> Iterator[str]:
 
 @pytest.fixture
 def console(room: BuiltRoom, candidates: str, chromium: Browser) -> Iterator[Page]:
-    with served_staff_app(room) as address:
-        page, errors = opened(chromium, address)
-        page.goto("/login")
-        page.fill("[name=username]", "technician")
-        page.fill("[name=password]", PASSWORD)
-        page.keyboard.press("Enter")
-        page.wait_for_url(lambda url: not url.endswith("/login"))
+    with served_staff_app(room) as address, staff_page(chromium, address, "technician") as page:
         yield page
-        page.context.close()
-        assert errors == []
-
-
-def opened(chromium: Browser, address: str) -> tuple[Page, list[str]]:
-    context = chromium.new_context(
-        base_url=address, viewport={"width": 1366, "height": 768}, locale="zh-CN", timezone_id="Asia/Shanghai"
-    )
-    page = context.new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.set_default_timeout(PATIENCE_MS)
-    return page, errors
 
 
 def shoot(page: Page, name: str) -> None:
@@ -109,7 +89,8 @@ def test_r_room_7_the_technician_begins_a_rehearsal_and_prints_its_result(room, 
 
 def test_r_room_6_a_trial_from_the_console_to_the_practice_paper_at_a_pc(room, console, candidates, chromium):
     page = console
-    pc, errors = opened(chromium, candidates)
+    window = Window(chromium, candidates)
+    pc = window.page
     pc.goto(room.seat_path("12"))
     pc.goto("/")
     page.goto(f"/rooms/{room.room_id}/rehearsal")
@@ -147,5 +128,5 @@ def test_r_room_6_a_trial_from_the_console_to_the_practice_paper_at_a_pc(room, c
     page.locator("dialog").get_by_role("button", name="清除").click()
     expect(page.locator("#trials li")).to_contain_text("已清除")
     shoot(page, "trial-wiped")
-    pc.context.close()
-    assert errors == []
+    window.close()
+    assert window.errors == []

@@ -11,13 +11,13 @@ from playwright.sync_api import Browser, Page, expect
 
 from station.clock import Clock
 from station.web.device_presence import DevicePresence
+from tests.browser.pages import staff_page
 from tests.building import PASSWORD, BuiltRoom, build_room
 from tests.checking import FACTS, add_agents, agents, check_server, hear, report, send_report
 from tests.console.serving import served_staff_app
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-PATIENCE_MS = 20_000
 OUT = {"internet": ("fail", "可访问 www.example.com:443")}
 
 
@@ -38,25 +38,8 @@ def room(tmp_path: Path) -> Iterator[BuiltRoom]:
 @pytest.fixture
 def console(room: BuiltRoom, chromium: Browser) -> Iterator[Page]:
     """The technician's browser at the console."""
-    with served_staff_app(room) as address:
-        context = chromium.new_context(
-            base_url=address,
-            viewport={"width": 1366, "height": 768},
-            locale="zh-CN",
-            timezone_id="Asia/Shanghai",
-        )
-        page = context.new_page()
-        errors: list[str] = []
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.set_default_timeout(PATIENCE_MS)
-        page.goto("/login")
-        page.fill("[name=username]", "technician")
-        page.fill("[name=password]", PASSWORD)
-        page.keyboard.press("Enter")
-        page.wait_for_url(lambda url: not url.endswith("/login"))
+    with served_staff_app(room) as address, staff_page(chromium, address, "technician") as page:
         yield page
-        context.close()
-        assert errors == []
 
 
 def check_all(room: BuiltRoom, wrong: dict[str, dict[str, tuple[str, str]]]) -> None:

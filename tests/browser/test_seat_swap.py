@@ -9,13 +9,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 from sqlalchemy import select
 
 from station.clock import Clock
 from station.domain.incident import ExtensionState
 from station.services import answering
 from station.store.models import Attempt, Extension, Incident, SeatMove
+from tests.browser.pages import Window
 from tests.building import PASSWORD, BuiltRoom, SetClock, build_room
 from tests.console.pcs import Pc as SimulatedPc
 from tests.console.serving import served_candidate_app, served_staff_app
@@ -37,41 +38,19 @@ def room(tmp_path: Path) -> Iterator[BuiltRoom]:
     built.close()
 
 
-class Window:
-    """A browser profile of its own, as a PC has."""
-
-    def __init__(self, chromium: Browser) -> None:
-        self.context = chromium.new_context(
-            viewport={"width": 1366, "height": 768}, locale="zh-CN", timezone_id="Asia/Shanghai"
-        )
-        self.errors: list[str] = []
-        self.page: Page = self.context.new_page()
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.set_default_timeout(20_000)
-
-    def die(self) -> None:
-        self.context.close()
-
-
 def at_seat(chromium: Browser, room: BuiltRoom, address: str, seat: str, ticket: str) -> Window:
     """Open a seat's PC and log in."""
-    pc = Window(chromium)
-    pc.page.goto(address + room.seat_path(seat))
-    pc.page.goto(address)
-    pc.page.fill("#ticket", ticket)
-    pc.page.fill("#password", ticket[-6:])
-    pc.page.keyboard.press("Enter")
+    pc = Window(chromium, address)
+    pc.page.goto(room.seat_path(seat))
+    pc.page.goto("/")
+    pc.log_in(ticket)
     return pc
 
 
 def at_console(chromium: Browser, room: BuiltRoom, address: str, role: str = "invigilator") -> Window:
-    console = Window(chromium)
-    console.page.goto(f"{address}/login")
-    console.page.fill("[name=username]", role)
-    console.page.fill("[name=password]", PASSWORD)
-    console.page.keyboard.press("Enter")
-    console.page.wait_for_url(lambda url: not url.endswith("/login"))
-    console.page.goto(f"{address}/board/{room.theory}")
+    console = Window(chromium, address)
+    console.log_in_as(role)
+    console.page.goto(f"/board/{room.theory}")
     return console
 
 
@@ -83,11 +62,6 @@ def answer(pc: Window) -> None:
     pc.page.locator("#item-q5 textarea").fill(TEXT)
     pc.page.locator("#item-q5 textarea").blur()
     pc.page.wait_for_selector('.saved[data-state="good"]:has(svg)')
-
-
-def left_s(pc: Window) -> int:
-    parts = [int(part) for part in pc.page.inner_text("strong.countdown").split()[0].split(":")]
-    return sum(part * 60**power for power, part in enumerate(reversed(parts)))
 
 
 def confirm_by(console: Window, who: str, role: str) -> None:
@@ -111,7 +85,7 @@ def test_r_day_7_r_day_8_a_dead_pc_costs_no_answer_no_second_and_three_clicks(
         console = at_console(chromium, room, staff)
         pc = at_seat(chromium, room, candidates, "1", ticket)
         answer(pc)
-        pc.die()
+        pc.close()
         died = time.monotonic()
 
         expect(line(console, "断线")).to_be_visible(timeout=PATIENCE_MS)
@@ -127,14 +101,14 @@ def test_r_day_7_r_day_8_a_dead_pc_costs_no_answer_no_second_and_three_clicks(
         expect(spare.page.locator("#item-q5 textarea")).to_have_value(TEXT)
         expect(spare.page.locator("#item-q1 input").first).to_be_checked()
 
-        before_s = left_s(spare)
+        before_s = spare.left_s()
         line(console, "已恢复，损失").get_by_role("button", name="申请补时").click()
         confirm_by(console, "主考确认延时", "chief_examiner")
         confirm_by(console, "巡考员（或机构技术支持）确认延时", "inspector")
         until = time.monotonic() + 3  # design §13.13: a changed deadline shows within 3 s
         with room.store.reading() as db:
             given = db.scalars(select(Extension)).one()
-        while left_s(spare) < before_s - 30 + given.seconds:
+        while spare.left_s() < before_s - 30 + given.seconds:
             assert time.monotonic() < until
             time.sleep(0.1)
         assert given.state == ExtensionState.GRANTED
@@ -156,7 +130,7 @@ def test_r_day_7_r_day_8_a_dead_pc_costs_no_answer_no_second_and_three_clicks(
             assert answering.check_chain(db, attempt.id) is None
             assert set(answering.current_answers(db, attempt.id)) == {"q1", "q5"}
         for window in (console, spare):
-            window.die()
+            window.close()
 
 
 def test_r_day_7_who_sits_down_at_the_spare_first_is_moved_there_by_one_click(
@@ -167,7 +141,7 @@ def test_r_day_7_who_sits_down_at_the_spare_first_is_moved_there_by_one_click(
         console = at_console(chromium, room, staff)
         pc = at_seat(chromium, room, candidates, "1", ticket)
         answer(pc)
-        pc.die()
+        pc.close()
         spare = at_seat(chromium, room, candidates, "6", ticket)
         expect(line(console, "在考位 6 登录").get_by_role("button")).to_have_text("换至 6", timeout=PATIENCE_MS)
         expect(line(console, "断线")).to_have_count(0)
@@ -177,7 +151,7 @@ def test_r_day_7_who_sits_down_at_the_spare_first_is_moved_there_by_one_click(
             assert db.scalars(select(SeatMove)).one().new_seat_id == room.seat_id("6")
         assert console.errors == spare.errors == []
         for window in (console, spare):
-            window.die()
+            window.close()
 
 
 def test_r_day_7_a_browser_that_is_opened_again_on_the_same_pc_goes_on_without_anybody(
@@ -190,7 +164,7 @@ def test_r_day_7_a_browser_that_is_opened_again_on_the_same_pc_goes_on_without_a
         page = pc.context.new_page()
         page.goto(candidates)
         expect(page.locator("#item-q5 textarea")).to_have_value(TEXT)
-        pc.die()
+        pc.close()
 
 
 def test_r_day_8_a_row_of_pcs_that_lost_power_is_made_up_for_in_one_go(tmp_path: Path, chromium: Browser) -> None:
@@ -215,7 +189,7 @@ def test_r_day_8_a_row_of_pcs_that_lost_power_is_made_up_for_in_one_go(tmp_path:
             given = db.scalars(select(Extension.seconds).where(Extension.state == ExtensionState.GRANTED)).all()
         assert sorted(given) == [61, 122, 183, 244]
         assert console.errors == []
-        console.die()
+        console.close()
     room.close()
 
 
@@ -225,7 +199,7 @@ def test_the_board_asks_to_make_time_stand_still_when_the_deadline_comes_near_wi
     with served_staff_app(room) as staff, served_candidate_app(room) as candidates:
         pc = at_seat(chromium, room, candidates, "1", room.tickets[0])
         answer(pc)
-        pc.die()
+        pc.close()
         with room.changing() as db:
             attempt = db.get_one(Attempt, room.attempt(room.tickets[0]).id)
             attempt.deadline_at = room.clock.now() + timedelta(minutes=4)
@@ -235,4 +209,4 @@ def test_the_board_asks_to_make_time_stand_still_when_the_deadline_comes_near_wi
         expect(line(console, "临近截止")).to_have_count(0)
         expect(line(console, "已暂停：计算机故障，等待换机")).to_be_visible()
         assert console.errors == []
-        console.die()
+        console.close()

@@ -11,7 +11,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from station.web.device_presence import DevicePresence
 from tests.agent_pc import AgentPc
-from tests.building import PASSWORD, BuiltRoom, build_room
+from tests.browser.pages import Window, staff_page
+from tests.building import BuiltRoom, build_room
 from tests.console.serving import served_candidate_app, served_staff_app
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -38,21 +39,9 @@ def pc(room: BuiltRoom) -> Iterator[AgentPc]:
 @pytest.fixture
 def console(room: BuiltRoom, chromium: Browser) -> Iterator[Page]:
     """The chief examiner's browser at the page of PCs."""
-    with served_staff_app(room) as address:
-        context = chromium.new_context(base_url=address, viewport={"width": 1366, "height": 768}, locale="zh-CN")
-        page = context.new_page()
-        errors: list[str] = []
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.set_default_timeout(PATIENCE_MS)
-        page.goto("/login")
-        page.fill("input[name=username]", "chief_examiner")
-        page.fill("input[name=password]", PASSWORD)
-        page.click("button[type=submit]")
-        page.wait_for_url(re.compile(r"/$"))
+    with served_staff_app(room) as address, staff_page(chromium, address, "chief_examiner") as page:
         page.goto("/workstations")
         yield page
-        context.close()
-        assert errors == []
 
 
 def row(page: Page, seat: str):
@@ -104,9 +93,8 @@ def test_the_page_that_an_agent_opens_is_its_seats_and_brings_the_candidate_back
     room: BuiltRoom, pc: AgentPc, chromium: Browser
 ):
     room.start()
-    context = chromium.new_context(viewport={"width": 1366, "height": 768}, locale="zh-CN")
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE_MS)
+    window = Window(chromium)
+    page = window.page
     page.goto(pc.say("page", boot_id="boot-1").json()["url"])
     page.wait_for_url(re.compile(r"/$"))
     ticket = room.tickets[4]
@@ -114,11 +102,12 @@ def test_the_page_that_an_agent_opens_is_its_seats_and_brings_the_candidate_back
     page.locator("input[type=password]").fill(ticket[-6:])
     page.locator("button[type=submit]").first.click()
     expect(page.get_by_text("考生05").first).to_be_visible(timeout=PATIENCE_MS)
-    context.close()
+    window.close()
     pc.open_browser().sit_down(room, ticket)
-    again = chromium.new_context(viewport={"width": 1366, "height": 768}, locale="zh-CN")
-    page = again.new_page()
+    again = Window(chromium)
+    page = again.page
     page.goto(pc.say("page", boot_id="boot-2").json()["url"])
     page.wait_for_url(re.compile(r"/$"))
     expect(page.get_by_text("点击率等于").first).to_be_visible(timeout=PATIENCE_MS)
     again.close()
+    assert window.errors == again.errors == []
