@@ -131,7 +131,7 @@ def record_versions(
 ) -> list[tuple[str, int]]:
     """Add versions in the order in which they came; gives each path's version number.
 
-    1. Every content must be there, else nothing is taken.
+    1. Every content must be there, else nothing is taken; a version is as large as its content.
     2. The same message again, and the content that is the newest version already, add nothing.
     3. After the end a version is late or not by `rules.is_late`; late ones are kept and do not count by themselves.
     4. `moved_at`: the candidate left this PC then. What it brings is marked so, and nothing that it lacks is removed;
@@ -139,7 +139,8 @@ def record_versions(
     """
     lock_attempts(db, [attempt])
     folder = open_folder(db, attempt, device_id=origin.device_id if moved_at is None else None, at=at)
-    _check_complete(db, attempt.id, sent)
+    sizes = _sizes_of_complete(db, attempt.id, sent)
+    sent = [one if one.sha256 is None else replace(one, size=sizes[one.sha256]) for one in sent]
     before = _versions(db, attempt.id, {path_key(one.path) for one in sent})
     again = _of_message(db, attempt.id, origin)
     accepted: list[tuple[str, int]] = []
@@ -326,17 +327,16 @@ def _add(
     return row
 
 
-def _check_complete(db: Session, attempt_id: int, sent: Sequence[SentVersion]) -> None:
+def _sizes_of_complete(db: Session, attempt_id: int, sent: Sequence[SentVersion]) -> dict[str, int]:
+    """Give the size of each content by its hash, whatever the message says; refuse where one is not all here."""
     wanted = {one.sha256 for one in sent if one.sha256 is not None}
-    told = select(WorkContent.sha256).where(
-        WorkContent.attempt_id == attempt_id,
-        WorkContent.sha256.in_(wanted),
-        WorkContent.completed_at.is_not(None),
-    )
-    uploaded = select(Upload.sha256).where(Upload.attempt_id == attempt_id, Upload.sha256.in_(wanted))
-    here = set(db.scalars(told)) | set(db.scalars(uploaded))
-    for sha256 in sorted(wanted - here):
+    is_whole = (WorkContent.attempt_id == attempt_id, WorkContent.completed_at.is_not(None))
+    told = select(WorkContent.sha256, WorkContent.size).where(*is_whole, WorkContent.sha256.in_(wanted))
+    uploaded = select(Upload.sha256, Upload.size).where(Upload.attempt_id == attempt_id, Upload.sha256.in_(wanted))
+    here = {row[0]: row[1] for statement in (uploaded, told) for row in db.execute(statement)}
+    for sha256 in sorted(wanted - here.keys()):
         raise Refused(CONTENT_MISSING, sha256=sha256)
+    return here
 
 
 def _as_moved(sent: SentVersion, moved_at: datetime) -> SentVersion:

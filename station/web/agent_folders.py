@@ -5,6 +5,7 @@ Everything here goes to the threads for files: pieces must not keep a candidate'
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -49,6 +50,7 @@ MOST_VERSIONS = 200
 MOST_FILES = 20_000
 SETTLED_BYTES = 8 * 2**20
 LARGEST_NUMBER = 2**53
+EMPTY = hashlib.sha256(b"").hexdigest()
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
@@ -101,6 +103,8 @@ def _add_contents(app: Flask, edge: Edge, pieces: Pieces) -> None:
         """Say where to go on. No transaction waits for a file here: answers would wait with it."""
         size = number_field(json_body(), "size", highest=LARGEST_FILE)
         path = path_of(edge.uploads, _check_hash(sha256))
+        if not size and sha256 != EMPTY:  # whole at once: so another candidate's file would be taken by its hash
+            raise Invalid(FIELD_WRONG, field="size")
         with edge.store.reading() as db:
             attempt = _bringing(db, device, attempt_id, at)[0]
             known = work_folders.content_of(db, attempt.id, sha256)

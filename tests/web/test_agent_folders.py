@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from station.services import answering, work_folders
+from station.store.files import path_of
 from station.store.models import Attempt, WorkContent, WorkFolder, WorkVersion
 from tests.building import events
 from tests.web.folder_pc import FolderPc, sha256
@@ -166,6 +167,23 @@ def test_a_removed_file_leaves_the_folder_and_stays_among_the_versions(pc: Folde
 def test_an_empty_file_needs_no_piece(pc: FolderPc) -> None:
     assert pc.save("空.txt", b"") == 1
     assert pc.call("GET", f"/contents/{sha256(b'')}").content == b""
+
+
+def test_no_content_is_taken_for_whole_by_its_hash_alone(pc: FolderPc, room: SeatedRoom) -> None:
+    """Said to be empty it would be complete at once: another candidate's file, had by its hash."""
+    others = b"another candidate's work"
+    path = path_of(room.edge.uploads, sha256(others))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(others)
+    assert refusal(pc.call("POST", f"/contents/{sha256(others)}", json={"size": 0})) == (400, "field_wrong")
+    assert refusal(pc.versions(pc.version(PATH, others))) == (409, "content_missing")
+    assert pc.call("GET", f"/contents/{sha256(others)}").status_code == 404
+
+
+def test_a_version_is_as_large_as_its_content_whatever_is_said(pc: FolderPc, room: SeatedRoom) -> None:
+    pc.bring(b"12345")
+    pc.versions(pc.version(PATH, b"12345") | {"size": 7})
+    assert [row.size for row in rows(room)] == [5]
 
 
 @pytest.mark.parametrize(
