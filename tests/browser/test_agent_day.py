@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
+from station.clock import system_time
 from station.rehearsal.staff import StaffMember, log_staff_in
 from tests.agent.x_ground import skip_unless_installed
 from tests.browser.agent_pc import PERSON, AgentPc, wait_until
@@ -90,6 +91,27 @@ class Room:
         details = self.invigilator.line.get(f"/api/entries/{self.seat()['entry_id']}")
         return bool(details["work"]["facts"]["settled_at"])
 
+    def package(self) -> dict[str, Any] | None:
+        """Give the sitting's one result package; None while it is not ordered."""
+        packages = self.technician.line.get(f"/api/sittings/{PRACTICAL}/packages")
+        assert len(packages) <= 1, "what the PC told after the closing made a supplement"
+        return dict(packages[0]) if packages else None
+
+    def package_is(self, state: str) -> bool:
+        package = self.package()
+        return package is not None and package["state"] == state
+
+    def check(self, *, shows: Callable[[], object]) -> None:
+        """Have the PC check itself and wait for its word: it has talked with the station after this was asked."""
+        self.technician.do("/api/devices/command", device_ids=[self.device()["id"]], kind="check")
+
+        def is_done() -> bool:
+            (newest, *_) = [one for one in self.device()["commands"] if one["kind"] == "check"]
+            return newest["done_at"] is not None
+
+        wait_until(is_done, why="the PC did not answer")
+        assert shows()
+
     def start(self) -> None:
         if self.invigilator.line.get(f"/api/board/{PRACTICAL}")["disk_to_confirm"] is not None:
             self.chief.do(f"/api/sittings/{PRACTICAL}/accept_tight_disk")
@@ -152,23 +174,50 @@ def test_a_candidate_pc_from_its_registration_to_the_way_back(day: RunningDay, r
     room.invigilator.do("/api/devices/hold", device_ids=[room.device()["id"]])
     wait_until(room.has_locked_with_page)
     wait_until(lambda: room.seat()["connection"] == "online", why="the candidate is not back after the outage")
-    folder = work_folder(pc)
     room.chief.do("/api/early_leave", sitting_id=PRACTICAL, all=True)
     hand_in(pc, room)
     wait_until(room.is_settled, why="the last state of the folder was not told")
     room.close()
     wait_until(lambda: room.device()["state"] == "ready")
     wait_until(lambda: not changed(before, pc.snapshot()), why="the closed sitting leaves the PC locked")
-    assert folder.exists(), "the work is removed only once the central platform has confirmed it"
+    assert_work_goes_with_the_centres_word_and_not_before(pc, day, room)
     pc.end_agent()
     assert pc.screen.titles() == []
     assert not list((pc.folder / "state" / "exam-agent-browser").iterdir()), "a browser's profile stays"
     assert changed(before, pc.snapshot()) == {}
 
 
+def assert_work_goes_with_the_centres_word_and_not_before(pc: AgentPc, day: RunningDay, room: Room) -> None:
+    """Closed, packed, arrived: the PC keeps every file, also over a restart. Confirmed: nothing of it is left."""
+    folder = work_folder(pc)
+    held = files_of(folder)
+    assert "第三稿" in held.values()
+    wait_until(lambda: room.package_is("arrived"), within_s=120, why="the package does not come to the centre")
+    room.check(shows=lambda: files_of(folder) == held)
+    pc.kill_agent()
+    pc.run_agent()
+    room.check(shows=lambda: files_of(folder) == held)
+    (package,) = [one for one in day.platform.platform.cabinet.records() if one.state == "kept"]
+    day.platform.platform.confirm(package.package_id, by="值班员", at=system_time())
+    room.check(shows=lambda: room.package_is("confirmed") or files_of(folder) == held)
+    room.technician.do(f"/api/packages/{(room.package() or {})['id']}/retry")
+    wait_until(lambda: room.package_is("confirmed"), why="the station does not learn that the centre has confirmed")
+    wait_until(lambda: not folder.exists(), why="the work stays on the PC after the centre's receipt")
+    places = [pc.folder / name for name in ("home", "exam-work", "state")]
+    left = {name: text for place in places for name, text in files_of(place).items()}
+    drafts = ("第一稿", "第二稿", "第三稿")
+    assert [name for name, text in left.items() if any(one in text for one in drafts)] == [], "not even a copy"
+
+
+def files_of(folder: Path) -> dict[str, str]:
+    """Give the content of every file below a folder."""
+    files = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
+    return {str(path.relative_to(folder)): path.read_text("utf-8", "replace") for path in files}
+
+
 def register(pc: AgentPc, day: RunningDay, technician: StaffMember) -> None:
     told = pc.exam_agent("pair", day.candidate_url, "--seat", SEAT)
-    assert "打开登记" in told
+    assert "开放登记" in told
     technician.do("/api/pairing/open", room_id=1)
     assert f"考位 {SEAT}" in pc.exam_agent("pair", day.candidate_url, "--seat", SEAT)
     assert "已连接" in pc.exam_agent("check")
@@ -245,7 +294,7 @@ def saves_a_file(pc: AgentPc, room: Room, content: str, *, versions: int) -> Non
 
 def work_folder(pc: AgentPc) -> Path:
     """Give the one work folder of this PC; a path that is not there if there is none."""
-    found = [path for path in (pc.folder / "home").glob("*/实操_7_*") if path.is_dir()]
+    found = [path for path in pc.folder.glob("exam-work/实操_7_*") if path.is_dir()]
     return found[0] if found else pc.folder / "none"
 
 
