@@ -54,7 +54,8 @@ UNREADABLE = problem(
 
 FREE_TRIES = 3
 FIRST_WAIT_S = 5.0
-LONGEST_WAIT_S = 300.0
+# Long enough for codes of eight digits; who types wrong ones on purpose must not keep the invigilator out for long.
+LONGEST_WAIT_S = 60.0
 FEWEST_DIGITS = 6
 MOST_DIGITS = 32
 MOST_ITERATIONS = 10_000_000
@@ -100,7 +101,7 @@ def digits_of(typed: str) -> str:
 
 
 def wait_after(wrong: int) -> float:
-    """Say how many seconds to wait after this many wrong codes in a row: none for three, then 5, 10, 20 … 300."""
+    """Say how many seconds to wait after this many wrong codes in a row: none for three, then 5, 10, 20, 40, 60."""
     if wrong < FREE_TRIES:
         return 0.0
     return float(min(FIRST_WAIT_S * 2 ** min(wrong - FREE_TRIES, 16), LONGEST_WAIT_S))
@@ -113,8 +114,6 @@ class UnlockCodes:
         self._path = path
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        # A restart forgets how long ago the last wrong code was, not that it was: the waiting begins anew.
-        self._last_wrong = monotonic()
 
     def use(self, typed: str, codes: Iterable[UnlockCode]) -> str:
         """Take a code and give its id, noted as used on disk before it is given; else a refusal that says why.
@@ -126,19 +125,21 @@ class UnlockCodes:
             known = tuple(codes)
             if not known:
                 raise AgentError(NO_CODES)
-            used, wrong = self._read()
-            left_s = self._last_wrong + wait_after(wrong) - self._monotonic()
+            used, wrong, wrong_at = self._read()
+            now = self._monotonic()
+            # Both count from the PC's start, so that a new process (`exam-agent unlock`) need not wait anew. What an
+            # earlier start wrote is taken for the moment of this start: later than it was, which spares no waiting.
+            left_s = (wrong_at if wrong_at <= now else 0.0) + wait_after(wrong) - now
             if left_s > 0:
                 raise AgentError(SLOW_DOWN, wait_s=int(left_s) + 1)
             found = _matching(digits_of(typed), known)
             if found is None:
                 # Noted first: who cuts the power to spare the waiting finds the wrong try counted.
-                self._write(used, wrong + 1)
-                self._last_wrong = self._monotonic()
+                self._write(used, wrong + 1, self._monotonic())
                 raise AgentError(WRONG_CODE)
             if found.id in used:
                 raise AgentError(USED_CODE)
-            self._write([*used, found.id], 0)
+            self._write([*used, found.id], 0, 0.0)
             return found.id
 
     def used(self) -> tuple[str, ...]:
@@ -146,22 +147,23 @@ class UnlockCodes:
         with self._lock:
             return tuple(self._read()[0])
 
-    def _read(self) -> tuple[list[str], int]:
+    def _read(self) -> tuple[list[str], int, float]:
         try:
             kept = json.loads(self._path.read_text(encoding="utf-8"))
             used, wrong = kept["used"], kept["wrong_in_a_row"]
             if not isinstance(used, list) or not isinstance(wrong, int):
                 raise ValueError("not the list of used codes")
-            return [str(one) for one in used], wrong
+            return [str(one) for one in used], wrong, float(kept.get("wrong_at", 0.0))
         except FileNotFoundError:
-            return [], 0
+            return [], 0, 0.0
         except (OSError, ValueError, KeyError, TypeError) as damage:
             raise AgentError(UNREADABLE, path=self._path) from damage
 
-    def _write(self, used: list[str], wrong: int) -> None:
+    def _write(self, used: list[str], wrong: int, wrong_at: float) -> None:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            write_durably(self._path, json.dumps({"used": used, "wrong_in_a_row": wrong}).encode())
+            kept = {"used": used, "wrong_in_a_row": wrong, "wrong_at": wrong_at}
+            write_durably(self._path, json.dumps(kept).encode())
         except OSError as failure:
             raise AgentError(NOT_KEPT, reason=failure.strerror or str(failure)) from failure
 

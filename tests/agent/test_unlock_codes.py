@@ -78,7 +78,7 @@ def test_a_superscript_digit_is_a_digit_and_a_letter_is_not():
 
 
 def test_after_three_wrong_codes_one_waits_longer_each_time(unlock, stopwatch):
-    assert [wait_after(wrong) for wrong in (0, 2, 3, 4, 5, 8, 9, 500)] == [0, 0, 5, 10, 20, 160, 300, 300]
+    assert [wait_after(wrong) for wrong in (0, 2, 3, 4, 5, 8, 9, 500)] == [0, 0, 5, 10, 20, 60, 60, 60]
     for _one in range(3):
         assert refused(unlock, "99999999") == "unlock_code_wrong"
     assert refused(unlock, "12345678") == "unlock_code_wait"
@@ -90,13 +90,33 @@ def test_after_three_wrong_codes_one_waits_longer_each_time(unlock, stopwatch):
 
 
 def test_pulling_the_plug_spares_no_waiting(unlock, tmp_path, stopwatch):
+    stopwatch.at = 1000.0
     for _one in range(3):
         refused(unlock, "99999999")
-    stopwatch.at = 1000.0
+    stopwatch.at = 1.0  # the PC's start is what it counts from
     after_restart = UnlockCodes(tmp_path / "state" / "unlock.json", stopwatch)
     assert refused(after_restart, "12345678") == "unlock_code_wait"
-    stopwatch.at = 1006.0
+    stopwatch.at = 6.0
     assert after_restart.use("12345678", CODES) == "k1"
+
+
+def test_a_technician_s_command_which_is_a_new_process_each_time_waits_once_and_not_for_ever(
+    unlock, tmp_path, stopwatch
+):
+    stopwatch.at = 1000.0
+    for _one in range(3):
+        refused(unlock, "99999999")
+    stopwatch.at = 1004.0
+    assert refused(UnlockCodes(tmp_path / "state" / "unlock.json", stopwatch), "12345678") == "unlock_code_wait"
+    stopwatch.at = 1006.0
+    assert UnlockCodes(tmp_path / "state" / "unlock.json", stopwatch).use("12345678", CODES) == "k1"
+
+
+def test_who_types_wrong_codes_on_purpose_keeps_the_invigilator_out_for_a_minute_at_most(unlock, stopwatch):
+    for _one in range(60):
+        refused(unlock, "99999999")
+        stopwatch.at += 60.0
+    assert unlock.use("12345678", CODES) == "k1"
 
 
 def test_the_refusal_says_how_long_to_wait(unlock):
