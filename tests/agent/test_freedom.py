@@ -28,7 +28,7 @@ def test_how_long_ago_a_code_was_used_is_known_over_a_restart(store):
     assert 300 <= told["unlocked_s"] < 3600
 
 
-@pytest.mark.parametrize("at", ["", "yesterday", (clock.now() + timedelta(days=300)).isoformat()])
+@pytest.mark.parametrize("at", ["", "yesterday", "2999-01-01T00:00:00+00:00"])
 def test_a_clock_that_cannot_be_right_counts_from_now(store, at):
     store.keep_freed(Freed("code", "k1", at))
     assert 0 <= Freedom(store).as_told()["unlocked_s"] < 3600
