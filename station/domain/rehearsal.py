@@ -22,6 +22,8 @@ KEEP_FREE = timedelta(minutes=30)
 COUNTS_FOR = timedelta(days=7)
 # A player takes so long beside its minutes at most; afterwards it is given up.
 GRACE = timedelta(seconds=90)
+# Then its process has so long to judge what has come; where nothing is heard of that either, it has died.
+JUDGING = timedelta(seconds=60)
 # A rehearsal's and a trial's ticket numbers begin with letters, which no roster's may (R-ROST-2).
 TICKET_HEADS = {"trial": "SK", "rehearsal": "YL"}
 
@@ -81,6 +83,8 @@ class Limit:
 
     @property
     def wanted(self) -> str:
+        if self.most == 0:
+            return "0"
         if self.most is not None:
             return f"≤ {self.most:g} {self.unit}".strip()
         return f"≥ {self.least:g} {self.unit}".strip() if self.least is not None else "—"

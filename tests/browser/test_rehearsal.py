@@ -19,6 +19,7 @@ from station.services import rehearsing
 from station.store.models import Room
 from station.web.trial_round import TrialRound
 from tests.browser.pages import Window, staff_page
+from tests.browser.test_room_check import pages_of
 from tests.building import BuiltRoom, build_room
 from tests.console.serving import served_candidate_app, served_staff_app
 
@@ -83,6 +84,7 @@ def test_r_room_7_the_technician_begins_a_rehearsal_and_prints_its_result(room, 
     page.locator("#print-link").click()
     expect(page.get_by_role("heading", name="考场压力演练结果")).to_be_visible()
     expect(page.locator(".pc-table tbody tr")).to_have_count(45)
+    assert pages_of(page) == 1, "figures, seats and the signatures under them on one sheet"
     if folder := os.environ.get("EXAM_SHOTS", ""):
         page.pdf(path=f"{folder}/rehearsal.pdf", format="A4")
 
