@@ -8,6 +8,7 @@ from typing import Callable, Mapping
 
 from client_agent.errors import AgentError, problem
 from client_agent.png import write_png
+from client_agent.windows.api import system_program
 from client_agent.windows.desktop_calls import CONTINUOUS, DISPLAY_REQUIRED, SYSTEM_REQUIRED, DesktopCalls
 
 DESKTOP_REFUSED = problem(
@@ -127,10 +128,10 @@ class WindowsDesktop:
         return any(found)
 
     def shut_down(self) -> None:
-        self._run("shutdown.exe", "/s", "/f", "/t", "0")
+        self._run(system_program("shutdown.exe"), "/s", "/f", "/t", "0")
 
     def log_out(self) -> None:
-        self._run("shutdown.exe", "/l", "/f")
+        self._run(system_program("shutdown.exe"), "/l", "/f")
 
     def _run(self, *command: str) -> None:
         try:

@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any, BinaryIO, Callable, Iterator, Protocol, Sequence
 
+from client_agent.windows.api import system_program
 from client_agent.windows.ffi import (
     BOOL,
     DWORD,
@@ -125,11 +126,10 @@ class WindowsFileCalls:
 
     def set_rights(self, path: str, *rights: str) -> None:
         """An owner may always set the rights again: a folder that somebody made before is taken from them first."""
-        icacls = os.path.join(os.environ.get("SYSTEMROOT", r"C:\Windows"), "System32", "icacls.exe")
         for words in (["/setowner", ADMINISTRATORS], ["/reset"], ["/inheritance:r", "/grant", *rights]):
             flags = 0x08000000 if sys.platform == "win32" else 0  # no window
             subprocess.run(
-                [icacls, path, *words, "/Q"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                [system_program("icacls.exe"), path, *words, "/Q"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL, creationflags=flags, timeout=60, check=True,
             )  # fmt: skip
 

@@ -19,6 +19,7 @@ import psutil
 from client_agent.errors import AgentError
 from client_agent.machine import Browser, Identity
 from client_agent.update import INSTALLER_NOT_STARTED
+from client_agent.windows.api import system_program
 from client_agent.windows.desktop import WindowsDesktop, system_calls
 from client_agent.windows.desktop_calls import DesktopCalls
 from client_agent.windows.native import this_windows
@@ -136,7 +137,7 @@ class WindowsMachine:
     def install(self, installer: Path) -> None:
         """Start it through `start`: the service's end takes its children with it, and this is then none of them."""
         try:
-            status = self._calls().run("cmd.exe", "/c", "start", "", str(installer), "/S")
+            status = self._calls().run(system_program("cmd.exe"), "/c", "start", "", str(installer), "/S")
         except OSError as failure:
             raise AgentError(INSTALLER_NOT_STARTED, name=installer.name, reason=failure) from None
         if status:

@@ -18,6 +18,7 @@ from client_agent.linux.machine import LinuxMachine
 from client_agent.linux.person import preparer_for, starter_for
 from client_agent.machine import Browser
 from client_agent.png import write_png
+from client_agent.windows.api import system_program
 from client_agent.windows.desktop import WindowsDesktop, hot_key_code, system_calls
 from client_agent.windows.machine import BIOS, MACHINE_GUID, WindowsMachine, read_machine_value
 from tests.agent.desk import until
@@ -205,8 +206,8 @@ def test_windows_is_shut_down_and_logged_out_by_its_own_program_and_a_refusal_is
     desktop.shut_down()
     desktop.log_out()
     desktop.bring_forward(42)
-    assert calls.done[0] == ("shutdown.exe", "/s", "/f", "/t", "0")
-    assert calls.done[1][:2] == ("shutdown.exe", "/l")
+    assert calls.done[0] == (system_program("shutdown.exe"), "/s", "/f", "/t", "0")
+    assert calls.done[1][:2] == (system_program("shutdown.exe"), "/l")
     for calls.fails in (True, "gone"):
         with pytest.raises(AgentError) as refusal:
             desktop.shut_down()
@@ -236,7 +237,7 @@ def test_windows_tells_which_pc_it_is_by_registry_and_network_card():
 def test_windows_starts_its_installer_apart_from_the_service(tmp_path):
     calls = WindowsCalls()
     WindowsMachine(calls=lambda: calls).install(tmp_path / "exam-agent-0.2.0.exe")
-    assert calls.done == [("cmd.exe", "/c", "start", "", str(tmp_path / "exam-agent-0.2.0.exe"), "/S")]
+    assert calls.done == [(system_program("cmd.exe"), "/c", "start", "", str(tmp_path / "exam-agent-0.2.0.exe"), "/S")]
     for calls.fails in (True, "gone"):
         with pytest.raises(AgentError) as refusal:
             WindowsMachine(calls=lambda: calls).install(tmp_path / "x.exe")

@@ -3,11 +3,13 @@
 import os
 import stat
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from client_agent.kiosk import PREFERENCES
 from client_agent.windows import files
+from client_agent.windows.api import system_program
 from client_agent.windows.files import (
     FILE_ATTRIBUTE_HIDDEN,
     SHARE_DELETE,
@@ -195,14 +197,13 @@ def test_the_agent_s_own_folders_are_nobody_else_s_and_the_files_made_there_ever
 
 @posix_only
 def test_rights_are_set_by_windows_own_program_and_what_has_none_is_left_alone(monkeypatch, tmp_path):
-    program = tmp_path / "System32" / "icacls.exe"
-    program.parent.mkdir()
+    monkeypatch.setenv("SYSTEMROOT", str(tmp_path / "Windows"))
+    program = Path(system_program("icacls.exe"))
     program.write_text('#!/bin/sh\nprintf "%s " "$@" >> "$0.log"\necho >> "$0.log"\n[ "$2" != /reset ]\n')
     program.chmod(0o755)
-    monkeypatch.setenv("SYSTEMROOT", str(tmp_path))
     with pytest.raises(subprocess.CalledProcessError):
         WindowsFileCalls().set_rights(r"D:\exam-work", "x")
-    assert program.with_name("icacls.exe.log").read_text().splitlines() == [
+    assert Path(f"{program}.log").read_text().splitlines() == [
         r"D:\exam-work /setowner *S-1-5-32-544 /Q ", r"D:\exam-work /reset /Q ",
     ]  # fmt: skip
     SharedFiles(WindowsFileCalls()).hide(r"D:\exam-work\.kept")  # nothing depends on it
