@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from station.domain.rehearsal import (
     COUNTS_FOR,
     GRACE,
+    JUDGING,
     RehearsalState,
     Server,
     Summary,
@@ -216,13 +217,13 @@ def break_off_all(db: Session, *, by: int, at: datetime) -> list[str]:
 
 def is_any_overdue(db: Session, *, at: datetime) -> bool:
     """Say cheaply whether a stop of the station has left a rehearsal unfinished."""
-    overdue = select(Rehearsal.id).where(Rehearsal.state == RehearsalState.RUNNING, Rehearsal.ends_by < at)
+    overdue = select(Rehearsal.id).where(Rehearsal.state == RehearsalState.RUNNING, Rehearsal.ends_by < at - JUDGING)
     return db.scalars(overdue.limit(1)).first() is not None
 
 
 def end_overdue(db: Session, *, at: datetime) -> list[str]:
     """Break off what a stop of the station left unfinished."""
-    overdue = select(Rehearsal).where(Rehearsal.state == RehearsalState.RUNNING, Rehearsal.ends_by < at)
+    overdue = select(Rehearsal).where(Rehearsal.state == RehearsalState.RUNNING, Rehearsal.ends_by < at - JUDGING)
     files: list[str] = []
     for one in db.scalars(overdue).all():
         files += _end(db, one, RehearsalState.BROKEN, None, at=at)
@@ -249,7 +250,7 @@ def list_rehearsals(db: Session, room_id: int, *, at: datetime) -> list[tuple[Re
 def state_of(rehearsal: Rehearsal, at: datetime) -> RehearsalState:
     """Say how a rehearsal stands: one of which nothing came in time is broken off."""
     state = RehearsalState(rehearsal.state)
-    is_overdue = state is RehearsalState.RUNNING and at > rehearsal.ends_by
+    is_overdue = state is RehearsalState.RUNNING and at > rehearsal.ends_by + JUDGING
     return RehearsalState.BROKEN if is_overdue else state
 
 
