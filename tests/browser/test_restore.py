@@ -97,8 +97,7 @@ def test_two_candidates_lose_nothing_when_another_machine_takes_over(tmp_path: P
         late.wait_saved()
         mark(early, 1, 3)
         early.wait_saved()
-        # A browser may drop what it was writing to its disk as the page goes: only the station would have that.
-        early.page.wait_for_timeout(500)
+        # What the browser was writing to its disk as the page goes it may drop: the station names it to the new page.
         early.page.reload()  # a place of which the backup knows nothing
         early.page.wait_for_selector(".item")
         mark(early, 2, 0)

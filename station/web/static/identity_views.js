@@ -64,7 +64,8 @@ export function doneView(shell, state) {
   const unsent = el("p.notice.bad", { role: "status", hidden: true });
   const work = el("p.notice", { role: "status", hidden: true });
   const next = el("p.notice", { hidden: true });
-  const leave = el("button", { type: "button", onclick: () => dialog.showModal() }, say("退出登录", "Log out"));
+  // Not before it is known that nothing lies here unsent: once logged out, this PC may not send it any more.
+  const leave = el("button", { type: "button", disabled: true, onclick: () => dialog.showModal() }, say("退出登录", "Log out"));
   const really = el("button.primary", { type: "button", onclick: () => acting(really, notice, () => logOut(shell)) }, say("退出登录", "Log out"));
   const dialog = el(
     "dialog",

@@ -41,6 +41,7 @@ export class ItemCard {
     this.number = number;
     this.response = answer;
     this.isFlagged = isFlagged;
+    this.isRefused = false;
     this.saving = saving;
     this.onAnswer = onAnswer;
     const body = paperHtml(el("div.body"), item.body, attemptId);
@@ -119,7 +120,9 @@ export class ItemCard {
     this.#answered(response, true);
   }
 
+  /** Say why the newest answer was not taken; "" once one is. */
   tellRefusal(sentence) {
+    this.isRefused = Boolean(sentence);
     this.refusal.hidden = !sentence;
     setText(this.refusal, sentence || "");
   }

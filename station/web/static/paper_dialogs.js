@@ -9,6 +9,7 @@ import { wantedList } from "./work_files.js";
 export function handInDialog(paper) {
   const notice = noticeLine();
   const open = paper.cards.filter((card) => card.answerState !== "answered");
+  const refused = paper.cards.filter((card) => card.isRefused);
   const flagged = paper.cards.filter((card) => card.isFlagged);
   const sure = el("button.primary", { type: "button", onclick: () => acting(sure, notice, handIn) }, say("确认交卷", "Hand in now"));
   const back = el("button", { type: "button", onclick: () => dialog.close() }, say("继续作答", "Go on answering"));
@@ -19,6 +20,7 @@ export function handInDialog(paper) {
     { onclose: () => dialog.remove(), "aria-label": say("交卷", "Hand in") },
     el("h2", say("确认交卷？", "Hand in?")),
     el("p.lead", say(`共 ${paper.cards.length} 题，已答 ${paper.cards.length - open.length} 题。`, `${paper.cards.length - open.length} of ${paper.cards.length} items are answered.`)),
+    jumpList(say("以下各题最后的作答没有保存成功，请打开查看：", "The newest answer to these was not taken; please look:"), refused),
     jumpList(say("以下各题未答或未答完：", "Not or only partly answered:"), open),
     jumpList(say("以下各题有标记：", "Flagged:"), flagged),
     files,

@@ -222,7 +222,7 @@ class PaperPage {
     document.addEventListener("keydown", (event) => pressed(event, this), { signal });
     document.addEventListener("contextmenu", (event) => event.preventDefault(), { signal });
     document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && this.saving.flushOnLeaving(), { signal });
-    window.addEventListener("pagehide", () => this.saving.flushOnLeaving(), { signal });
+    window.addEventListener("pagehide", () => this.saving.flushOnLeaving({ isLast: true }), { signal });
   }
 
   #look(target) {

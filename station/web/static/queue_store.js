@@ -3,6 +3,8 @@
  * A row: { attempt_id, owner, place, sequence, item_id, response, acknowledged, refused, made_at }.
  */
 
+import { forgetLastWords, lastWords, namesOf } from "./last_words.js";
+
 const NAME = "exam-station-queue";
 const KEPT_MS = 3 * 24 * 3600 * 1000;
 const OPENING_MS = 4000;
@@ -13,7 +15,9 @@ const OPEN_AGAIN_MS = 10_000;
 export async function openQueueStore() {
   const disk = new DiskStore();
   await Promise.race([disk.open(), new Promise((resolve) => setTimeout(resolve, OPENING_MS))]);
-  return new QueueStore(disk);
+  const store = new QueueStore(disk);
+  store.takeIn(lastWords());
+  return store;
 }
 
 /**
@@ -33,6 +37,12 @@ class QueueStore {
 
   put(rows) {
     return this.swap([], rows);
+  }
+
+  /** Take in what pages said as they went; there it is forgotten once it lies on the disk. */
+  async takeIn({ names, rows }) {
+    await this.put(rows);
+    if (this.isDurable) forgetLastWords(names);
   }
 
   /** Take rows out and put others in, both or neither. */
@@ -64,6 +74,7 @@ class QueueStore {
   }
 
   async forget(attemptId) {
+    forgetLastWords(namesOf(attemptId));
     this.memory.forget(attemptId);
     await this.#ofDisk((disk) => disk.forget(attemptId));
   }

@@ -1,4 +1,5 @@
 import { Away, call } from "./api.js";
+import { keepLastWords } from "./last_words.js";
 import { identity, inOrder, settled } from "./settling.js";
 import { stationNow } from "./station_clock.js";
 
@@ -130,9 +131,10 @@ export class Saving {
     return this.unsent === 0;
   }
 
-  /** Last words of a page that is going away: one request that outlives it. */
-  flushOnLeaving() {
+  /** Last words of a page that is hidden, or goes away for good: one request that outlives it. */
+  flushOnLeaving({ isLast = false } = {}) {
     this.commit();
+    if (isLast) keepLastWords(this.attemptId, this.place, this.pending);
     if (!this.pending.length || this.place === null) return;
     const rows = [];
     let characters = 0;

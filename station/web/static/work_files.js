@@ -17,7 +17,7 @@ export class WorkFolder {
     this.programs = []; // by item: what can be opened on this PC
     this.stamp = -1;
     this.asking = false;
-    this.notBefore = 0;
+    this.notBefore = 0; // of the counter that no wrong clock of the PC can move
     this.waitsSince = null;
   }
 
@@ -31,7 +31,7 @@ export class WorkFolder {
 
   /** Ask for the list; rejects nothing: what cannot be asked now is asked with a later poll. */
   async refresh() {
-    if (this.asking || Date.now() < this.notBefore) return;
+    if (this.asking || performance.now() < this.notBefore) return;
     this.asking = true;
     try {
       const answer = await ask(`/api/work_files/${this.attemptId}`);
@@ -40,7 +40,7 @@ export class WorkFolder {
       this.programs = answer.programs;
       this.wanted = new Map(answer.wanted.map((one) => [`${one.item_id}/${one.part}`, one]));
     } catch {
-      this.notBefore = Date.now() + RETRY_MS;
+      this.notBefore = performance.now() + RETRY_MS;
     } finally {
       this.asking = false;
     }
@@ -63,8 +63,8 @@ export class WorkFolder {
       this.waitsSince = null;
       return "";
     }
-    this.waitsSince ??= Date.now();
-    if (Date.now() - this.waitsSince > WAIT_FOR_FILES_MS) return "";
+    this.waitsSince ??= performance.now();
+    if (performance.now() - this.waitsSince > WAIT_FOR_FILES_MS) return "";
     return say(`还有 ${agent.waiting} 个作品文件正在保存到服务器（${fileSize(agent.waiting_bytes)}），请稍候再交卷，最多等一分钟。`,
       `${agent.waiting} work files (${fileSize(agent.waiting_bytes)}) are on their way to the server. Please wait, for a minute at most.`);
   }

@@ -57,8 +57,8 @@ export class ProgramPanel {
     this.#tell("busy", say(`正在打开 ${program.title}，大型软件可能要等半分钟……`, `Opening ${program.title}; a large program may take half a minute …`));
     try {
       let answer = await tell(`/api/work_programs/${attemptId}`, { item_id: this.itemId, program: program.name, file });
-      const until = Date.now() + ANSWER_WITHIN_MS;
-      while (answer.state === "waiting" && Date.now() < until && mine === this.opening) {
+      const until = performance.now() + ANSWER_WITHIN_MS;
+      while (answer.state === "waiting" && performance.now() < until && mine === this.opening) {
         await new Promise((wake) => setTimeout(wake, ASK_MS));
         answer = await ask(`/api/work_programs/${attemptId}/${answer.command_id}`);
       }
