@@ -111,6 +111,7 @@ function renderChoices(answer) {
   const shown = JSON.stringify([answer.papers, answer.subjects]);
   if (!form || shown === choicesShown) return;
   choicesShown = shown;
+  form.querySelector("button").disabled = false; // before, it would open a trial without the subject's rules
   form.elements.paper_id.replaceChildren(make("option", { value: "0", text: say("系统自带练习卷", "the station's own") }), ...answer.papers.map((one) => make("option", { value: one.id, text: one.title })));
   form.elements.subject_id.replaceChildren(...answer.subjects.map((one) => make("option", { value: one.id, text: one.name })), make("option", { value: "0", text: say("不按科目", "no subject") }));
 }

@@ -14,8 +14,10 @@ let state = null;
 async function refresh() {
   const away = document.getElementById("away");
   try {
+    const isFirst = state === null;
     state = await get(`/api/rooms/${roomId}/seal`);
     heardNow(state.now);
+    if (isFirst) document.getElementById("seal-now").disabled = false; // what would be sealed is known only now
     away.hidden = true;
     render();
   } catch (refusal) {
