@@ -83,7 +83,7 @@ export function removeDevice(device, seat, done) {
 function confirmPc(seats, done) {
   return ask({
     title: say("确认考试机", "Confirm PCs"),
-    effects: [whom(seats), say("请到机位核对：确是这台电脑，硬件更换有据。不是的，请移除。", "Go and look: it is this PC, and its parts were changed. If not, take it away.")],
+    effects: [whom(seats), say("请到考位核对：确是这台电脑，硬件更换有据。不是的，请移除。", "Go and look: it is this PC, and its parts were changed. If not, take it away.")],
     confirm: say("确认考试机", "Confirm"), isFilledIn: true,
     act: async () => { await post("/api/devices/confirm", ids(seats)); await done(); },
   });
