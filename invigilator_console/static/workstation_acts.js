@@ -50,12 +50,13 @@ export async function closePairing(room, done) {
 
 export function giveSeat(device, rooms, done) {
   const several = rooms.length > 1;
+  // Keys that are numbers would stand before all others: the first seat, with its PC, would be chosen already.
   const options = { "": say("请选择", "choose") };
   for (const room of rooms) {
     for (const seat of room.seats) {
       if (seat.device?.id === device.id) continue;
       const holder = seat.device ? say(`（现为 ${seat.device.name}）`, ` (now ${seat.device.name})`) : "";
-      options[seat.seat_id] = `${several ? `${room.name} ` : ""}${seat.seat}${seat.is_spare ? say(" 备用", " spare") : ""}${holder}`;
+      options[`s${seat.seat_id}`] = `${several ? `${room.name} ` : ""}${seat.seat}${seat.is_spare ? say(" 备用", " spare") : ""}${holder}`;
     }
   }
   return ask({
@@ -64,7 +65,8 @@ export function giveSeat(device, rooms, done) {
     fields: [{ name: "seat_id", label: say("考位", "Seat"), kind: "select", options }],
     confirm: say("指定考位", "Give the seat"),
     act: async (values) => {
-      await post("/api/devices/seat", { device_id: device.id, seat_id: Number(values.seat_id) });
+      if (!values.seat_id) throw new Error(say("请选择考位。", "Choose a seat."));
+      await post("/api/devices/seat", { device_id: device.id, seat_id: Number(values.seat_id.slice(1)) });
       await done();
     },
   });

@@ -65,6 +65,21 @@ def test_a_screen_is_locked_and_released_and_the_row_says_so(room: BuiltRoom, pc
     assert pc.orders()["screen"]["kind"] == "page"
 
 
+def test_a_seat_is_given_only_when_one_was_chosen(pc: AgentPc, console: Page):
+    expect(row(console, "5")).to_contain_text("PC-12", timeout=PATIENCE_MS)
+    row(console, "5").get_by_role("button", name="换考位").click()
+    dialog = console.get_by_role("dialog")
+    expect(dialog.get_by_label("考位")).to_have_value("")
+    console.keyboard.press("Enter")
+    dialog.get_by_role("button", name="指定考位").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("请选择考位")
+    expect(row(console, "5")).to_contain_text("PC-12")
+    dialog.get_by_label("考位").select_option(label="3")
+    dialog.get_by_role("button", name="指定考位").click()
+    expect(row(console, "3")).to_contain_text("PC-12", timeout=PATIENCE_MS)
+    expect(row(console, "5")).to_contain_text("未登记")
+
+
 def test_what_a_filter_hides_is_no_longer_chosen(pc: AgentPc, console: Page):
     expect(row(console, "5")).to_contain_text("未连接", timeout=PATIENCE_MS)
     row(console, "5").locator("td").nth(2).click()
