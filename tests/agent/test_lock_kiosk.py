@@ -45,9 +45,12 @@ class Kiosk:
         self.program.chmod(0o755)
         self.opened = 0
 
-    def titles_of(self, page, act=lambda: None):
-        """Open a page full screen until a window shows something; gives the titles and what `act` gives."""
-        return self.shown(["--kiosk", f"--app={page}"], act)
+    def titles_of(self, page, act=lambda: None, wanted=None):
+        """Open a page full screen until a window shows something; gives the titles and what `act` gives.
+
+        A title that is `wanted` is waited for: until a page has come, its address stands there.
+        """
+        return self.shown(["--kiosk", f"--app={page}"], act, wanted)
 
     def title_after_typing(self, start, address):
         """Type an address where an ordinary window has its address bar; gives the title then."""
@@ -64,13 +67,15 @@ class Kiosk:
 
         return self.shown([start], act)[1]
 
-    def shown(self, words, act):
+    def shown(self, words, act, wanted=None):
         self.opened += 1
         self.process = self.screen.start(str(self.program), f"--user-data-dir={self.folder}/p{self.opened}", *words)
         try:
             empty = {"", "chromium", "Untitled", "about:blank"}
             assert until(lambda: set(self.screen.titles()) - empty), "the browser shows no window"
             assert until(lambda: len({tuple(self.screen.titles()) for _ in range(4)}) == 1)
+            if wanted is not None:
+                until(lambda: self.screen.titles() == [wanted])
             return self.screen.titles(), act()
         finally:
             end_family(self.process.pid)
@@ -128,15 +133,15 @@ def test_only_the_station_loads(tmp_path, screen, station, elsewhere):
         f"{elsewhere.address}/typed": "别处页面",
     }
     for page, tells in pages.items():
-        assert kiosk.titles_of(page)[0] == [tells], f"{page} does not even open without the lock"
+        assert kiosk.titles_of(page, wanted=tells)[0] == [tells], f"{page} does not even open without the lock"
     for address, tells in typed.items():
         assert tells in kiosk.title_after_typing(f"{station.address}/", address)
     assert elsewhere.fetched
     elsewhere.fetched.clear()
     kiosk.policies.perform(profile)
     assert kiosk.policies.holds(profile) is None
-    assert kiosk.titles_of(f"{station.address}/page")[0] == ["站点页面"]
-    assert kiosk.titles_of(f"{station.address}/another")[0] == ["站点页面"]
+    assert kiosk.titles_of(f"{station.address}/page", wanted="站点页面")[0] == ["站点页面"]
+    assert kiosk.titles_of(f"{station.address}/another", wanted="站点页面")[0] == ["站点页面"]
     station.fetched.clear()
     for page, tells in pages.items():
         assert tells not in kiosk.titles_of(page)[0], f"{page} opened"
@@ -148,7 +153,7 @@ def test_only_the_station_loads(tmp_path, screen, station, elsewhere):
     assert "/source" not in station.fetched
     assert elsewhere.fetched == []
     kiosk.policies.revert(kiosk.before)
-    assert kiosk.titles_of(f"{elsewhere.address}/after-unlock")[0] == ["别处页面"]
+    assert kiosk.titles_of(f"{elsewhere.address}/after-unlock", wanted="别处页面")[0] == ["别处页面"]
 
 
 def test_developer_tools_stay_shut_by_policy_and_by_keys(tmp_path, screen, station, monkeypatch):

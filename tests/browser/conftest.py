@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Playwright, sync_playwright
+from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 
-from tests.browser.pages import CHROMIUM, CHROMIUM_109, CandidatePc, launched
+from tests.browser.pages import CHROMIUM, CHROMIUM_109, PATIENCE_MS, CandidatePc, launched
 from tests.web.seating import SeatedRoom, served_room
+
+expect.set_options(timeout=PATIENCE_MS)  # what is expected comes late on a busy machine, but it comes
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
