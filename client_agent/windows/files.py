@@ -251,6 +251,11 @@ class SharedFiles:
             self._calls.set_rights(_short(os.path.dirname(folder)), *OWN_FOLDER, f"{EVERYBODY}:RX")
             self._calls.set_rights(_short(folder), *OWN_FOLDER)
 
+    def let_all_write(self, folder: str) -> None:
+        """Let everybody change what is in a folder, also what the agent makes there."""
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            self._calls.set_rights(_short(folder), *OWN_FOLDER, f"{EVERYBODY}:M")
+
     def step_back(self) -> None:
         with contextlib.suppress(OSError):
             self._calls.lower_thread(THREAD_PRIORITY_LOWEST)

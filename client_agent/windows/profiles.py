@@ -17,8 +17,13 @@ class Profiles:
 
     def make(self, profile: Path) -> None:
         """Make the folder, with the settings that a browser finds at its first start."""
+        home = self._files.reachable(_home(profile))
         local = os.path.join(profile.parent.name, profile.name, "Default", "Preferences")
-        self._files.make_file(self._files.reachable(_home(profile)), local, PREFERENCES.encode("utf-8"))
+        if not os.path.exists(os.path.join(home, local)):
+            self._files.make_folder(home, profile.parent.name)
+            # What SYSTEM makes there the browser, which runs as the person, could else not write.
+            self._files.let_all_write(os.path.join(home, profile.parent.name))
+        self._files.make_file(home, local, PREFERENCES.encode("utf-8"))
 
     def remove(self, profile: Path) -> None:
         """Remove what can be removed."""

@@ -212,6 +212,12 @@ def test_windows_takes_station_fingerprint_seat_and_room_as_words_of_the_command
     assert not [line for line in SCRIPT.splitlines() if "MessageBox" in line and "/SD" not in line]
 
 
+def test_what_candidates_may_change_is_removed_on_windows_without_going_through_their_junctions():
+    removed = section("Uninstall")
+    assert 'rd /s /q "$APPDATA\\exam-agent-browser"' in removed
+    assert 'RMDir /r "$APPDATA\\exam-agent-browser"' not in removed
+
+
 def test_the_windows_service_lies_where_only_administrators_write_and_keeps_spaces_together():
     assert 'StrCpy $INSTDIR "$PROGRAMFILES64\\Exam Agent"' in SCRIPT
     service = section("Service")

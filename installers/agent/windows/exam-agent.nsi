@@ -397,6 +397,8 @@ Section "Uninstall"
     DetailPrint "$(KeptForRestore)$APPDATA\exam-agent"
   ${Else}
     RMDir /r "$APPDATA\exam-agent"
-    RMDir /r "$APPDATA\exam-agent-browser"
+    ; Candidates may change what is in it: this removes a junction there and not what lies behind it.
+    nsExec::ExecToLog '"$SYSDIR\cmd.exe" /c rd /s /q "$APPDATA\exam-agent-browser"'
+    Pop $Status
   ${EndIf}
 SectionEnd

@@ -292,6 +292,7 @@ def test_a_browser_s_profile_is_made_and_removed_by_the_system_and_nothing_behin
     profiles.make(profile)
     settings = profile / "Default" / "Preferences"
     assert settings.read_text(encoding="utf-8") == PREFERENCES
+    assert calls.rights[str(profile.parent)][2:] == ("*S-1-1-0:(OI)(CI)(IO)M", "*S-1-1-0:M"), "it runs as the person"
     settings.write_text("the browser's own")
     profiles.make(profile)
     assert settings.read_text() == "the browser's own"
