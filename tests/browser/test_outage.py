@@ -21,7 +21,8 @@ SINCE = re.compile(r"（\d\d:\d\d:\d\d 起")
 DISK_FULL = "CREATE TRIGGER full_disk BEFORE INSERT ON revision BEGIN SELECT RAISE(ABORT, 'disk full'); END"
 NO_DISK = "IDBDatabase.prototype.transaction = () => { throw new DOMException('full', 'QuotaExceededError'); };"
 NO_DATABASE = "indexedDB.open = () => { throw new DOMException('private', 'SecurityError'); };"
-STUCK_DISK = """IDBObjectStore.prototype.put = function () {
+STUCK_DISK = """IDBTransaction.prototype.commit = () => {};
+IDBObjectStore.prototype.put = function () {
     const again = () => { this.get(0).onsuccess = again; };
     again();
 };"""
