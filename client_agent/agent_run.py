@@ -89,7 +89,7 @@ class Agent:
         self._freedom = Freedom(store)
         self.is_left = False
         self._is_taken_over = False
-        self.message = ""
+        self.message = "", ""
         self.is_asked_for = False
         self.parts = parts
         self._wake = threading.Event()
@@ -198,10 +198,11 @@ class Agent:
         shown = decide(self._facts())
         orders, hello, trouble = self.orders, self.heartbeat.hello, self.heartbeat.trouble or self.screen.trouble
         seat = self.heartbeat.seat or {}
-        text = orders.text if orders is not None and shown.local == "locked" else self.message
+        text, text_en = (orders.text,) * 2 if orders is not None and shown.local == "locked" else self.message
         return {
             "kind": shown.local,
             "text": text,
+            "text_en": text_en,
             "seat": str(seat.get("number", "")),
             "room": str(seat.get("room", "")),
             "station": self.heartbeat.address,
@@ -213,8 +214,7 @@ class Agent:
             "trouble": {"zh": trouble.sentence("zh"), "en": trouble.sentence("en")} if trouble is not None else None,
             "large_type": bool((orders.accessibility or {}).get("large_type")) if orders is not None else False,
             "version": __version__,
-            # What a lock does not hold is for the board, not for who sits before it.
-            "problems": [] if self.is_locked else self._problems(),
+            "problems": [] if self.is_locked else self._problems(),  # for the board, not for who sits here
         }
 
     def _begin(self) -> None:
@@ -343,7 +343,7 @@ class Agent:
             is_left=self.is_left,
             is_expected=self._is_expected or self.screen.had_page,
             is_asked_for=self.is_asked_for,
-            message=self.message,
+            message=self.message[0],
         )
 
     def _problems(self) -> list[Mapping[str, Any]]:

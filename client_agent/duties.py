@@ -32,7 +32,7 @@ SAY_GOODBYE_S = 3.0
 HELP_APART_S = 2.0
 REPORT_TRIES = 6
 REPORT_AGAIN_S = 3.0
-HELP_FAILED = "未能通知监考员，请举手示意。\nThe invigilator could not be told: please raise your hand."
+HELP_FAILED = ("未能通知监考员，请举手示意。", "The invigilator could not be told: please raise your hand.")
 
 
 class Duties:
@@ -86,7 +86,8 @@ class Duties:
             self._agent.wake()
 
     def _show_message(self, _number: int, arguments: Mapping[str, Any]) -> str:
-        self._agent.message = str(arguments.get("text", ""))[:LONGEST_MESSAGE]
+        text = str(arguments.get("text", ""))[:LONGEST_MESSAGE]
+        self._agent.message = text, text
         self._agent.wake()
         return ""
 
@@ -177,7 +178,7 @@ class Duties:
 
     def _close(self, _typed: Mapping[str, Any]) -> Mapping[str, Any]:
         """Take away a message or the status."""
-        self._agent.message, self._agent.is_asked_for = "", False
+        self._agent.message, self._agent.is_asked_for = ("", ""), False
         self._agent.wake()
         return {"ok": True}
 

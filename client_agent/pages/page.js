@@ -13,6 +13,7 @@ let language = "zh";
 let state = null;
 let shownKind = "";
 let drawn = "";
+let wrong = null;
 
 const part = (id) => document.getElementById(id);
 
@@ -95,7 +96,7 @@ function render() {
   part("site").textContent = now.site;
   showSeat(now);
   part("title").textContent = say(TITLES[now.kind] || TITLES.status);
-  part("text").textContent = now.kind === "locked" || now.kind === "message" ? now.text : "";
+  part("text").textContent = now.kind === "locked" || now.kind === "message" ? say({ zh: now.text, en: now.text_en }) : "";
   const trouble = now.kind === "waiting" || now.kind === "seat" || now.kind === "status" ? say(now.trouble) : "";
   part("hint").textContent = say(hintFor(now));
   part("trouble").textContent = trouble;
@@ -113,7 +114,7 @@ function render() {
   const kind = `${now.kind} ${now.is_locked}`;
   if (kind !== shownKind) {
     shownKind = kind;
-    fail("");
+    fail(null);
     focusFirst();
   }
 }
@@ -128,25 +129,27 @@ function focusFirst() {
   }
 }
 
-function fail(text) {
-  part("error").textContent = text;
-  show("error", text !== "");
+// What went wrong, in both languages: it is read again when the language is changed.
+function fail(texts) {
+  wrong = texts;
+  part("error").textContent = say(wrong);
+  show("error", wrong !== null);
 }
 
 async function act(name, body) {
-  fail("");
+  fail(null);
   const buttons = [...document.querySelectorAll("main button")];
   buttons.forEach((button) => { button.disabled = true; });
   try {
     const answer = await fetch(name, { method: "POST", body: JSON.stringify(body) });
     const told = await answer.json();
     if (!answer.ok) {
-      fail(told.error ? told.error[language] : say({ zh: "没有成功，请重试。", en: "It failed; try again." }));
+      fail(told.error || { zh: "没有成功，请重试。", en: "It failed; try again." });
       return false;
     }
     return true;
   } catch (_failure) {
-    fail(say({ zh: "考试机程序没有应答，请稍候重试。", en: "The exam PC's program does not answer; try again soon." }));
+    fail({ zh: "考试机程序没有应答，请稍候重试。", en: "The exam PC's program does not answer; try again soon." });
     return false;
   } finally {
     buttons.forEach((button) => { button.disabled = false; });
@@ -169,6 +172,7 @@ async function look() {
 part("language").addEventListener("click", () => {
   language = language === "zh" ? "en" : "zh";
   render();
+  fail(wrong);
 });
 part("seat-form").addEventListener("submit", (event) => {
   event.preventDefault();

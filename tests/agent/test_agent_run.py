@@ -306,6 +306,7 @@ def test_help_that_does_not_reach_the_station_is_told_on_the_screen(paired, desk
     paired.stop()
     desk.notes.keys["F1"]()
     until(lambda: "请举手示意" in at_the_screen(agent, "state")["text"])
+    assert "raise your hand" in at_the_screen(agent, "state")["text_en"]
     at_the_screen(agent, "close")
     until(lambda: at_the_screen(agent, "state")["text"] == "")
 
