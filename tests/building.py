@@ -20,12 +20,14 @@ from station.clock import Clock
 from station.domain.paper import paper_sha256
 from station.domain.roster import Roster, RosterHead, RosterRow
 from station.domain.staff import Role
+from station.domain.tokens import token_hash
 from station.services import admission, answering, intake, invigilation, saving, staffing
 from station.store import Store, migrations, open_store
 from station.store.models import (
     Attempt,
     Candidate,
     CandidateLogin,
+    Device,
     Entry,
     JournalEntry,
     Room,
@@ -241,6 +243,13 @@ def events(room: Any, *names: str) -> list[str]:
     with room.store.reading() as db:
         found = db.scalars(select(JournalEntry.event).order_by(JournalEntry.number)).all()
     return [one for one in found if not names or one in names]
+
+
+def device_at(seat_id: int | None, token: str, *, at: datetime, **changes: Any) -> Device:
+    """A registered candidate PC with an agent, which shows `token`."""
+    known = {"machine_id": token, "name": token, "system": "linux", "version": "0.1.0", "address": ""}
+    texts = {"macs": "[]", "capabilities": "[]", "hardware": "{}"}
+    return Device(seat_id=seat_id, token_hash=token_hash(token), registered_at=at, **(known | texts | changes))
 
 
 def paper_document(code: str = "P-1", subject: str = "theory", **changes: Any) -> dict[str, Any]:

@@ -10,13 +10,12 @@ from sqlalchemy import select
 
 from station.domain.checks import CHECKS, MachineRole
 from station.domain.requirements import digest_of
-from station.domain.tokens import token_hash
 from station.services import room_check, room_sealing
 from station.services.room_check import Machine, RoomPicture
 from station.store.device_queries import KnownDevice, living_devices
 from station.store.models import Device, Seat
 from station.web.device_presence import Beat
-from tests.building import BuiltRoom
+from tests.building import BuiltRoom, device_at
 
 CAPABILITIES = ["beat", "orders", "lock", "work", "check", "picture", "open"]
 BEAT = Beat("boot-1", "run-1", "", False, "running", False, "")
@@ -124,16 +123,14 @@ def picture(room: BuiltRoom) -> RoomPicture:
 
 
 def _device(room: BuiltRoom, seat: Seat) -> Device:
-    return Device(
+    return device_at(
+        seat.id,
+        f"token-{seat.number}",
+        at=room.clock.now(),
         machine_id=f"machine-{seat.number}",
-        token_hash=token_hash(f"token-{seat.number}"),
         name=f"PC-{seat.number}",
         macs=json.dumps([f"00:1b:21:00:00:{int(seat.number):02x}"]),
         system="windows",
-        version="0.1.0",
         capabilities=json.dumps(CAPABILITIES),
-        hardware="{}",
         address=f"192.168.1.{100 + int(seat.number)}",
-        seat_id=seat.id,
-        registered_at=room.clock.now(),
     )

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from station.domain.tokens import token_hash
 from station.domain.work_folder import WorkCause
 from station.services import work_folders
 from station.services.work_folders import Origin, SentVersion
 from station.store.files import keep_file
-from station.store.models import Attempt, Device
-from tests.building import BuiltRoom
+from station.store.models import Attempt
+from tests.building import BuiltRoom, device_at
 
 
 @dataclass
@@ -51,19 +50,7 @@ class Pc:
 def pc_at(room: BuiltRoom, seat: str, attempt_id: int) -> Pc:
     """Register a PC at a seat."""
     with room.changing() as db:
-        device = Device(
-            machine_id=f"m-{seat}",
-            token_hash=token_hash(f"token {seat}"),
-            name=f"PC-{seat}",
-            macs="[]",
-            system="linux",
-            version="0.1.0",
-            capabilities="[]",
-            hardware="{}",
-            address="",
-            seat_id=room.seat_id(seat),
-            registered_at=room.clock.now(),
-        )
+        device = device_at(room.seat_id(seat), f"token {seat}", name=f"PC-{seat}", at=room.clock.now())
         db.add(device)
         db.flush()
         return Pc(room, attempt_id, device.id)

@@ -27,7 +27,6 @@ from station.store import open_store
 from station.store.files import keep_file, path_of
 from station.store.models import (
     Attempt,
-    Device,
     Entry,
     Interruption,
     JournalEntry,
@@ -38,6 +37,7 @@ from station.store.models import (
 )
 from sync.keys import load_signing_key
 from tests.backup.pages_on_pcs import PageOnPc, Room
+from tests.building import device_at
 
 pytestmark = pytest.mark.slow
 
@@ -236,10 +236,7 @@ def test_work_files_come_back_byte_by_byte_with_their_chain(on_a_file: Server, t
     seated = ground.candidates[0]
     with store.transaction() as db:
         seat_id = db.get_one(Entry, seated.entry_id).seat_id
-        device = Device(
-            machine_id="m", token_hash="-", name="PC", macs="[]", system="linux", version="0", capabilities="[]",
-            hardware="{}", address="", seat_id=seat_id, registered_at=at,
-        )  # fmt: skip
+        device = device_at(seat_id, "token", at=at)
         db.add(device)
         db.flush()
         for number, content in enumerate(contents):

@@ -12,8 +12,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from station.web.device_presence import DevicePresence
 from tests.agent_pc import AgentPc
-from tests.browser.pages import keep_picture
-from tests.building import PASSWORD, BuiltRoom, build_room
+from tests.browser.pages import keep_picture, staff_page
+from tests.building import BuiltRoom, build_room
 from tests.console.serving import served_candidate_app, served_staff_app
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -45,20 +45,8 @@ def pcs(room: BuiltRoom) -> Iterator[list[AgentPc]]:
 
 @pytest.fixture
 def console(room: BuiltRoom, chromium: Browser) -> Iterator[Page]:
-    with served_staff_app(room) as address:
-        context = chromium.new_context(base_url=address, viewport={"width": 1366, "height": 768}, locale="zh-CN")
-        page = context.new_page()
-        errors: list[str] = []
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.set_default_timeout(PATIENCE_MS)
-        page.goto("/login")
-        page.fill("input[name=username]", "invigilator")
-        page.fill("input[name=password]", PASSWORD)
-        page.click("button[type=submit]")
-        page.wait_for_url(re.compile(r"/$"))
+    with served_staff_app(room) as address, staff_page(chromium, address, "invigilator") as page:
         yield page
-        context.close()
-        assert errors == []
 
 
 def free(pc: AgentPc, code: str = "k2") -> None:

@@ -16,10 +16,10 @@ import requests
 from sqlalchemy import select
 
 from station.clock import system_time
-from station.domain.tokens import token_hash
 from station.services import work_folders
 from station.store.files import path_of
-from station.store.models import Device, Entry, WorkVersion
+from station.store.models import Entry, WorkVersion
+from tests.building import device_at
 from tests.chaos.stations import Station, station_of
 
 PCS, KILLS, PIECE = 3, 8, 32 * 1024
@@ -87,21 +87,7 @@ def register(station: Station, number: int) -> Sender:
     token = f"token {number}"
     with station.store.transaction() as db:
         seat_id = db.get_one(Entry, seated.entry_id).seat_id
-        db.add(
-            Device(
-                machine_id=token,
-                token_hash=token_hash(token),
-                name=token,
-                macs="[]",
-                system="linux",
-                version="0",
-                capabilities="[]",
-                hardware="{}",
-                address="",
-                seat_id=seat_id,
-                registered_at=system_time(),
-            )
-        )
+        db.add(device_at(seat_id, token, at=system_time()))
     return Sender(station, seated.attempt_id, token, number)
 
 

@@ -12,8 +12,7 @@ from typing import Any
 
 import requests
 
-from station.domain.tokens import token_hash
-from station.store.models import Device
+from tests.building import device_at
 from tests.web.seating import SeatedRoom
 
 PIECE = 4 * 2**20
@@ -33,19 +32,9 @@ class FolderPc(requests.Session):
         token = f"token of {name}"
         self.headers["Authorization"] = f"Bearer {token}"
         with room.store.transaction() as db:
-            device = Device(
-                machine_id=name,
-                token_hash=token_hash(token),
-                name=name,
-                macs="[]",
-                system="linux",
-                version="0.1.0",
-                capabilities='["work"]',
-                hardware="{}",
-                address="127.0.0.1",
-                seat_id=room.seat_id(seat) if seat is not None else None,
-                registered_at=room.clock.now(),
-            )
+            seat_id = room.seat_id(seat) if seat is not None else None
+            more = {"name": name, "address": "127.0.0.1", "capabilities": '["work"]'}
+            device = device_at(seat_id, token, at=room.clock.now(), machine_id=name, **more)
             db.add(device)
             db.flush()
             self.device_id = device.id

@@ -14,8 +14,8 @@ from station.services import pairing
 from station.store.models import Device, JournalEntry
 from tests.agent.desk import until
 from tests.agent_pc import AgentPc
-from tests.building import build_room
-from tests.console.serving import Console, refusal, served_candidate_app, served_staff_app
+from tests.building import build_room, events
+from tests.console.serving import Console, refusal, served_staff_app
 
 OTHER_CARD = {"macs": ["00:1b:21:00:00:01"]}
 
@@ -28,22 +28,16 @@ def room(tmp_path):
 
 
 @pytest.fixture
-def address(room):
-    with served_candidate_app(room) as url:
-        yield url
+def pc(pc):
+    """The PC of seat 3."""
+    pc.register("3")
+    return pc
 
 
 @pytest.fixture
-def pc(room, address):
-    with AgentPc(room, address) as one:
-        one.register("3")
-        yield one
-
-
-@pytest.fixture
-def twin(room, address):
+def twin(room, candidate_address):
     """Another PC that says to be the first."""
-    with AgentPc(room, address) as one:
+    with AgentPc(room, candidate_address) as one:
         yield one
 
 
@@ -52,11 +46,6 @@ def technician(room):
     with served_staff_app(room) as url, Console(url) as one:
         assert one.log_in("technician").status_code == 200
         yield one
-
-
-def events(room):
-    with room.store.reading() as db:
-        return [row.event for row in db.scalars(select(JournalEntry).order_by(JournalEntry.number))]
 
 
 def device(room, pc):
@@ -158,11 +147,11 @@ def test_while_a_sitting_is_held_another_pc_takes_no_place_until_the_technician_
     assert device(room, pc).doubt == ""
 
 
-def test_an_agent_that_lost_its_token_is_registered_as_soon_as_its_last_beat_is_old(room, address, tmp_path):
+def test_an_agent_that_lost_its_token_is_registered_as_soon_as_its_last_beat_is_old(room, candidate_address, tmp_path):
     identity = Identity("machine-0007", "PC-7", ["00:1b:21:aa:bb:07"], "Linux", "maker", "model", "cpu", 8 << 30)
     with room.changing() as db:
         pairing.open_pairing(db, room.room_id, by=room.staff["technician"], at=room.clock.now())
-    agents = [new_agent(Store(tmp_path / name), identity, address) for name in ("before", "after")]
+    agents = [new_agent(Store(tmp_path / name), identity, candidate_address) for name in ("before", "after")]
     agents[0].step()
     agents[0].step()
     assert agents[0].is_registered
