@@ -83,8 +83,8 @@ class FileCalls(Protocol):
     def lower_thread(self, priority: int) -> None: ...
 
 
-class BasicInfo(ctypes.Structure):
-    """FILE_BASIC_INFO; times of 0 stay as they are."""
+class Basics(ctypes.Structure):
+    """FILE_BASIC_INFO: what a file is; times of 0 stay as they are."""
 
     _fields_ = [("times", ctypes.c_int64 * 4), ("attributes", ctypes.c_uint32)]
 
@@ -111,7 +111,7 @@ class WindowsFileCalls:
             if not is_there(_final_paths(handle)):
                 raise OSError(f"it lies elsewhere: {path}")
             put = kernel32("SetFileInformationByHandle", BOOL, HANDLE, ctypes.c_int, POINTER, DWORD)
-            plain, gone = BasicInfo(attributes=FILE_ATTRIBUTE_NORMAL), ctypes.c_ubyte(1)
+            plain, gone = Basics(attributes=FILE_ATTRIBUTE_NORMAL), ctypes.c_ubyte(1)
             put(handle, BASIC_INFO, ctypes.byref(plain), ctypes.sizeof(plain))  # what is read-only stays else
             checked(put(handle, DISPOSITION_INFO, ctypes.byref(gone), 1), f"remove {path}")
         finally:
