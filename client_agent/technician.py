@@ -93,7 +93,7 @@ def status(machine: Machine, store: Store, lockdown: Lockdown) -> Mapping[str, A
         "pc": identity.name,
         "machine_id": store.machine_id(identity),
         "station": pairing.address if pairing is not None else "",
-        "fingerprint": fingerprint_of(pairing.public_key) if pairing is not None and pairing.public_key else "",
+        "fingerprint": _number_of(pairing),
         "registered": pairing is not None and bool(pairing.token),
         "seat": dict(pairing.seat) if pairing is not None and pairing.seat else None,
         "agent_process": holder_of(store.folder),
@@ -110,6 +110,13 @@ def status(machine: Machine, store: Store, lockdown: Lockdown) -> Mapping[str, A
             hello = say_hello(link, public_key=pairing.public_key)
             facts.update(station_reached=True, site=hello.site, wanted_version=hello.wanted_version)
     return facts
+
+
+def _number_of(pairing: Pairing | None) -> str:
+    """Give the station's fingerprint; what the technician gave of it while the station was not met yet."""
+    if pairing is None:
+        return ""
+    return fingerprint_of(pairing.public_key) if pairing.public_key else pairing.fingerprint
 
 
 def restore(store: Store, lockdown: Lockdown, say: Say, *, unless_locked: bool = False) -> bool:

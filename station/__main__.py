@@ -73,8 +73,8 @@ def serve(folder: Path, rehearsal_scale: float, rehearsal_start: str) -> None:
     station = build_station(config, clock=Clock(scale=rehearsal_scale, starts_at=starts_at))
     station.start()
     candidate, staff = station.config.candidate_listener, station.config.staff_listener
-    click.echo(f"考生机地址 candidate PCs:  http://{_shown(candidate.host)}:{station.candidate_port}/")
-    click.echo(f"监考台地址 staff:          http://{_shown(staff.host)}:{station.staff_port}/")
+    click.echo(f"考生机地址 candidate PCs:  http://{_shown(candidate.host, staff.host)}:{station.candidate_port}/")
+    click.echo(f"监考台地址 staff:          http://{_shown(staff.host, candidate.host)}:{station.staff_port}/")
     if not staff.behind_tls:
         click.echo("监考台为明文 http，仅限考场局域网使用。Staff pages are plain http: for the room's LAN only.")
     click.echo("已启动。Started.")
@@ -203,7 +203,8 @@ def seats(folder: Path, address: str) -> None:
     from station.store.models import Room, Seat
 
     config = load_config(folder)
-    base = address.rstrip("/") or f"http://{_shown(config.candidate_listener.host)}:{config.candidate_listener.port}"
+    shown = _shown(config.candidate_listener.host, config.staff_listener.host)
+    base = address.rstrip("/") or f"http://{shown}:{config.candidate_listener.port}"
     secret, store = read_secret(config, WEB_SECRET), _store(config)
     with store.reading() as db:
         real = select(Seat, Room.name).join(Room, Room.id == Seat.room_id).where(Room.is_rehearsal.is_(False))
@@ -345,10 +346,10 @@ def _moment(text: str, config: Config, *, option: str) -> datetime | None:
     return given if given.tzinfo is not None else given.replace(tzinfo=config.zone)
 
 
-def _shown(host: str) -> str:
+def _shown(host: str, known: str) -> str:
     from station.setup import own_address
 
-    return own_address() if host in {"0.0.0.0", "::"} else host
+    return own_address(known) if host in {"0.0.0.0", "::"} else host
 
 
 def _show_progress(done: int, total: int) -> None:

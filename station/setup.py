@@ -113,7 +113,8 @@ def next_steps(made: MadeStation) -> list[str]:
     """Say what was made and what to do next, in Chinese with the English beside it."""
     config, home = made.config, made.config.home
     staff = config.staff_listener
-    staff_host = own_address() if staff.host == "0.0.0.0" else staff.host
+    here = own_address(staff.host)
+    staff_host = here if staff.host == "0.0.0.0" else staff.host
     lines = [
         f"考站已建立 station made: {home}",
         "",
@@ -134,19 +135,19 @@ def next_steps(made: MadeStation) -> list[str]:
         "下一步 next:",
         f"  1. 填写 {home / CONFIG_NAME} 的 [central]（上级平台）/ fill in [central]",
         f"  2. exam-station serve {home}",
-        f"     考生机打开 candidate PCs open: http://{own_address()}:{config.candidate_listener.port}/",
+        f"     考生机打开 candidate PCs open: http://{here}:{config.candidate_listener.port}/",
         f"     监考机打开 invigilator's PC opens: http://{staff_host}:{staff.port}/",
     ]
     if staff.host == "127.0.0.1":
         lines += [
-            "     现在只有本机能打开监考台。要让监考机打开："
-            f"把 [staff_listener] host 改为 {own_address()}，重启，再运行",
+            f"     现在只有本机能打开监考台。要让监考机打开：把 [staff_listener] host 改为 {here}，重启，再运行",
             "     only this server can open the staff app now; to let another PC in, set host, restart, and run:",
         ]
     lines += [
         f"     exam-station allow {home} <监考机 IP>    （立即生效，无需重启 / at once）",
         f"  3. 导入 import: exam-station import {home} plan|roster|photos|paper <文件>",
         f"  4. 各考生机打开自己的考位链接 seat links: exam-station seats {home}",
+        "     装了考试机程序的不用链接：监考台“考试机”点“开放登记” / with the agent: open the registration instead",
     ]
     return lines
 
@@ -191,8 +192,13 @@ def config_text(values: dict[str, str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def own_address() -> str:
-    """Guess this server's address in the room: that of the route outwards, else the host name's."""
+def own_address(known: str = "") -> str:
+    """Guess this server's address in the room: one that another listener was given, else that of the route outwards.
+
+    A server that reaches the Internet has that by another network card than the room (R-ROOM-2).
+    """
+    if known not in {"", "0.0.0.0", "::", "::1", "localhost"} and not known.startswith("127."):
+        return known
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("192.0.2.1", 9))  # a documentation address: nothing is sent

@@ -8,6 +8,7 @@ from client_agent.checks.check import Pc
 from client_agent.checks.finding import Requirements
 from client_agent.checks.probes import Unreadable
 from client_agent.checks.software import find_installed, unrelated
+from client_agent.errors import AgentError
 
 MOST_NAMES = 200
 LONGEST_NAME = 200
@@ -33,7 +34,7 @@ def read_facts(requirements: Requirements, pc: Pc) -> Dict[str, Any]:
     for name, way in ways.items():
         try:
             facts[name] = sorted({one[:LONGEST_NAME] for one in way()})[:MOST_NAMES]
-        except (Unreadable, OSError, ValueError, RuntimeError, NotImplementedError):
+        except (AgentError, Unreadable, OSError, ValueError, RuntimeError, NotImplementedError):
             continue
     return facts
 

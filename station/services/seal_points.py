@@ -22,6 +22,8 @@ from station.store.room_reading import MachineReading, count_roster
 
 _OVER = (SittingState.CLOSED, SittingState.DELIVERED)
 _WRONG_PC = frozenset({PcState.NOT_READY, PcState.UNCHECKED, PcState.STALE})
+_NOT_REGISTERED = frozenset({PcState.LINK, PcState.NONE})
+_NOT_HEARD = _NOT_REGISTERED | {PcState.UNHEARD}
 BACKUP_LASTS = timedelta(hours=24)
 
 
@@ -65,8 +67,8 @@ def read_points(db: Session, picture: RoomPicture, facts: Facts, *, at: datetime
     pcs, spares = picture.pcs_of(is_spare=False), picture.pcs_of(is_spare=True)
     return [
         _candidate_pcs(pcs, at),
-        _seats_point("paired", pcs, {PcState.LINK, PcState.NONE}, ("未登记", "not registered")),
-        _seats_point("heard", pcs, {PcState.UNHEARD}, ("联系不上", "not heard")),
+        _seats_point("paired", pcs, _NOT_REGISTERED, ("未登记", "not registered")),
+        _seats_point("heard", pcs, _NOT_HEARD, ("未登记或联系不上", "not registered or not heard")),
         _internet(pcs, spares),
         _spares(spares),
         _machine("server", [one for one in picture.machines if one.role == "server"], at),
@@ -129,7 +131,7 @@ def _candidate_pcs(pcs: Sequence[Pc], at: datetime) -> Point:
     return Point("candidate_pcs", PointState.OK, f"{fit} / {total} 就绪", f"{fit} of {total} ready")
 
 
-def _seats_point(code: str, pcs: Sequence[Pc], wrong_states: set[PcState], what: tuple[str, str]) -> Point:
+def _seats_point(code: str, pcs: Sequence[Pc], wrong_states: frozenset[PcState], what: tuple[str, str]) -> Point:
     wrong = tuple(one.reading.number for one in pcs if one.state in wrong_states)
     total, good = len(pcs), len(pcs) - len(wrong)
     if not wrong:

@@ -11,6 +11,7 @@ from client_agent.checks import Item, Requirements, is_fit, load_requirements, p
 from client_agent.checks.check import UNDO_NAME
 from client_agent.checks.run import CHECKS, check_and_report, run_checks
 from client_agent.errors import AgentError
+from client_agent.linux.x11 import NO_SCREEN
 from client_agent.report import as_json, as_table
 from tests.agent.checked_pc import NOT_TOLD, Pc, check, chrome
 
@@ -196,8 +197,9 @@ def test_a_report_says_what_was_found_and_what_the_pc_is(station, pc):
 
 def test_a_fact_that_cannot_be_read_is_left_out_of_the_report(station, tmp_path):
     link = Asked(station.address)
-    check_and_report(link, Pc(tmp_path, disks=NOT_TOLD, firewall=OSError("no")))
-    assert not {"disks", "firewall"} & set(link.posted["/api/agent/report"]["facts"])
+    no_screen = AgentError(NO_SCREEN, reason="DISPLAY")  # somebody who came in from afar has none
+    check_and_report(link, Pc(tmp_path, disks=NOT_TOLD, firewall=OSError("no"), windowed=no_screen))
+    assert not {"disks", "firewall", "running"} & set(link.posted["/api/agent/report"]["facts"])
 
 
 def test_the_locks_own_firewall_is_no_fact_of_the_pc(station, pc):

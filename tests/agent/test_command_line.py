@@ -157,10 +157,11 @@ def test_a_technician_pairs_asks_and_forgets_by_commands(paired, tmp_path):
 
 def test_an_installer_only_notes_the_address_and_the_agent_registers_when_it_runs(paired, tmp_path):
     here = {"XDG_STATE_HOME": str(tmp_path)}
-    assert run("pair", "http://127.0.0.1:1", "--later", **here).returncode == 0
+    assert run("pair", "http://127.0.0.1:1", "--fingerprint", "k3vd-7q2a-9f4c", "--later", **here).returncode == 0
     kept = json.loads((tmp_path / "exam-agent" / "pairing.json").read_text())
     assert kept["address"] == "http://127.0.0.1:1"
     assert kept["token"] == ""
+    assert json.loads(run("status", "--json", **here).stdout)["fingerprint"] == "k3vd-7q2a-9f4c"
 
 
 def test_restore_says_what_it_did_and_ends_with_0_when_nothing_is_left(tmp_path):

@@ -82,7 +82,8 @@ def test_the_gate_names_the_seats(room):
 
 def test_a_room_without_agents_is_not_taken_for_ready(room):
     found = points(room)
-    assert [code for code in ("candidate_pcs", "paired", "internet", "server") if found[code].holds] == []
+    assert [code for code in ("candidate_pcs", "paired", "heard", "internet", "server") if found[code].holds] == []
+    assert found["heard"].zh.startswith("0 / 5")
 
 
 def test_r_room_1_spares_do_not_hold_the_sealing_up(room):

@@ -74,6 +74,16 @@ def test_init_shows_every_first_password_once_and_says_what_to_do_next(tmp_path:
     assert ((tmp_path / "s" / "keys").stat().st_mode & 0o077) == 0
 
 
+def test_r_room_2_a_server_with_two_networks_names_its_address_in_the_room(tmp_path: Path, sample: SampleDay):
+    folder = tmp_path / "s"
+    done = run("init", folder, "--staff-address", "192.168.1.2", "--invigilator-pc", "192.168.1.10")
+    assert "candidate PCs open: http://192.168.1.2:8080/" in done.output
+    import_sample(folder, sample)
+    links = run("seats", folder).output.strip().splitlines()
+    assert len(links) == 50
+    assert all("http://192.168.1.2:8080/seat/" in link for link in links)
+
+
 def test_init_never_replaces_a_station(home: Path):
     before = (home / CONFIG_NAME).read_bytes()
     again = run("init", home)
