@@ -15,7 +15,7 @@ const FILTERS = [
 const SYSTEMS = { windows: "Windows", linux: "Linux" };
 const PAGES = { running: say("已打开", "open"), starting: say("正在打开", "opening"), none: say("未打开", "not open") };
 
-const room = () => view.rooms.find((one) => one.id === view.roomId) || view.rooms[0];
+const room = () => view.rooms.find((one) => one.id === view.roomId) || view.rooms.find((one) => one.seats.length) || view.rooms[0];
 const chosenSeats = () => room().seats.filter((seat) => seat.device && view.chosen.has(seat.device.id));
 
 async function refresh() {
@@ -104,6 +104,9 @@ function renderFilters() {
 function renderRows() {
   const holds = FILTERS.find(([code]) => code === view.filter)[2];
   const seats = room().seats.filter(holds);
+  const none = document.getElementById("pc-none");
+  none.hidden = seats.length > 0;
+  setText(none, room().seats.length ? say("没有这样的考试机。", "No PC is like that.") : say("本考场还没有考位，请先导入名单。", "This room has no seats yet: import the roster first."));
   keyed(document.getElementById("pc-rows"), seats, (seat) => seat.seat_id, newRow, (row, seat) => {
     row.seat = seat;
     const device = seat.device;

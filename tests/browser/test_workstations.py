@@ -86,6 +86,9 @@ def test_what_a_filter_hides_is_no_longer_chosen(pc: AgentPc, console: Page):
     expect(console.locator("#pc-chosen")).to_have_text("已选 1 台")
     console.get_by_role("button", name=re.compile("^未登记")).click()
     expect(console.locator("#pc-chosen")).to_have_text("未选考试机")
+    expect(console.locator("#pc-none")).to_be_hidden()
+    console.get_by_role("button", name=re.compile("^需处理")).click()
+    expect(console.locator("#pc-none")).to_contain_text("没有这样的考试机")
 
 
 def test_one_code_is_shown_for_one_pc_and_the_sheet_can_be_printed(pc: AgentPc, console: Page):
