@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 
 from station.domain.rehearsal import Server
 from station.errors import StationError
-from station.services import admission, rehearsing
+from station.services import rehearsing, seat_links
 from station.services.practice import SeatTicket
 from station.services.rehearsing import Begun
 from station.store.files import path_of
@@ -134,7 +134,7 @@ def task_of(edge: Edge, tickets: Sequence[SeatTicket], *, minutes: int) -> dict[
 
 def seat_path(edge: Edge, seat_id: int) -> str:
     """Give the path of a seat's link."""
-    return f"/seat/{seat_id}/{admission.seat_link_code(edge.secret, seat_id)}"
+    return f"/seat/{seat_id}/{seat_links.seat_link_code(edge.secret, seat_id)}"
 
 
 def remove_once_wiped(db: Session, edge: Edge, files: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from invigilator_console.guards import staff_only
 from invigilator_console.pages import page_frame
 from invigilator_console.seat_state import moment
-from station.services.admission import seat_link_code
+from station.services.seat_links import seat_link_code
 from station.store import queries
 from station.store.models import Staff
 from station.web.edge import Edge

@@ -199,7 +199,7 @@ def seats(folder: Path, address: str) -> None:
     """列出考位链接，每台考生机打开一次。List the seat links; each PC opens its own once."""
     from station.bootstrap import WEB_SECRET
     from station.config import read_secret
-    from station.services.admission import seat_link_code
+    from station.services.seat_links import seat_link_code
     from station.store.models import Room, Seat
 
     config = load_config(folder)

@@ -21,7 +21,7 @@ from station.domain.paper import paper_sha256
 from station.domain.roster import Roster, RosterHead, RosterRow
 from station.domain.staff import Role
 from station.domain.tokens import token_hash
-from station.services import admission, answering, intake, invigilation, saving, staffing
+from station.services import admission, answering, intake, invigilation, saving, seat_links, staffing
 from station.store import Store, migrations, open_store
 from station.store.models import (
     Attempt,
@@ -194,7 +194,7 @@ class BuiltRoom:
     def seat_path(self, number: str) -> str:
         """The seat link's path for a seat."""
         seat_id = self.seat_id(number)
-        return f"/seat/{seat_id}/{admission.seat_link_code(self.edge.secret, seat_id)}"
+        return f"/seat/{seat_id}/{seat_links.seat_link_code(self.edge.secret, seat_id)}"
 
     def start(self, sitting_id: int | None = None) -> None:
         """Open admission and start a sitting now; the clock must not lie before its planned time."""
@@ -211,9 +211,9 @@ class BuiltRoom:
             entry = db.scalars(select(Entry).where(Entry.candidate_id == candidate.id).order_by(Entry.id)).first()
             assert entry is not None
             seat_id = self.seat_id(seat) if seat else entry.seat_id
-            code = admission.seat_link_code(self.edge.secret, seat_id)
-            token, _ = admission.open_seat(db, seat_id, code=code, secret=self.edge.secret, address="127.0.0.1", at=at)
-            workstation: Workstation | None = admission.workstation_of(db, token)
+            code = seat_links.seat_link_code(self.edge.secret, seat_id)
+            token, _ = seat_links.open_seat(db, seat_id, code=code, secret=self.edge.secret, address="127.0.0.1", at=at)
+            workstation: Workstation | None = seat_links.workstation_of(db, token)
             done = admission.log_in(db, ticket, ticket[-6:], workstation=workstation, address="127.0.0.1", at=at)
             return db.get_one(CandidateLogin, done.login_id)
 

@@ -24,7 +24,7 @@ from station.config import CONFIG_NAME, Config, load_config, read_secret
 from station.errors import Unsound, problem
 from station.sample import SampleDay, write_sample_day
 from station.services import staging
-from station.services.admission import seat_link_code
+from station.services.seat_links import seat_link_code
 from station.setup import MadeStation, config_text, make_station
 from station.store.models import Paper, ResultPackage, Seat, Sitting, Subject
 from sync.reference_platform.stations import add_station

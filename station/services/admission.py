@@ -1,8 +1,7 @@
-"""Let candidates in: seat links, log-in, release, confirmation, absent and late."""
+"""Let candidates in: log-in, release, confirmation, absent and late."""
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from station.domain.attempt import ENDED
 from station.domain.roster import initial_password
 from station.domain.sitting import SITTING_STATE_WRONG, STATE_NAMES, SittingState
 from station.domain.tokens import new_token, token_hash
-from station.errors import Forbidden, Missing, Refused, Unauthenticated, problem
+from station.errors import Missing, Refused, Unauthenticated, problem
 from station.services import journal
 from station.store.locking import lock_entries, lock_row, to_change
 from station.store.models import (
@@ -60,11 +59,6 @@ RECORDED_ABSENT = problem(
     "您已被记为缺考，请向监考员报告。",
     "You have been recorded as absent. Tell the invigilator.",
 )
-SEAT_LINK_WRONG = problem(
-    "seat_link_wrong",
-    "考位链接无效或已被更换，请技术人员重新打开考位链接。",
-    "This seat link is not valid (any more). Ask the technician to open the seat's link again.",
-)
 ENTRY_UNKNOWN = problem("entry_unknown", "未找到该排考记录。", "There is no such entry.")
 PRESENT_NOT_ABSENT = problem(
     "present_not_absent", "{name} 已开始作答，不能记为缺考。", "{name} has opened the paper and cannot be absent."
@@ -97,44 +91,6 @@ _ENTRIES_OF = (
     .where(Entry.candidate_id == bindparam("candidate_id"))
     .order_by(Sitting.planned_start_at, Sitting.id)
 )
-
-
-def seat_link_code(secret: bytes, seat_id: int) -> str:
-    """Derive the code in a seat's link, so that links need no storing and cannot be guessed."""
-    return hmac.new(secret, f"seat-link {seat_id}".encode(), hashlib.sha256).hexdigest()[:20]
-
-
-def open_seat(db: Session, seat_id: int, *, code: str, secret: bytes, address: str, at: datetime) -> tuple[str, int]:
-    """Make the PC that opens a seat's link this seat's workstation (design §13.15).
-
-    Returns its token (for the cookie) and its id. An earlier workstation of the seat is replaced.
-    """
-    seat = db.get(Seat, seat_id)
-    if seat is None or not hmac.compare_digest(seat_link_code(secret, seat_id).encode(), code.encode()):
-        raise Forbidden(SEAT_LINK_WRONG)
-    db.execute(
-        update(Workstation)
-        .where(Workstation.seat_id == seat_id, Workstation.replaced_at.is_(None))
-        .values(replaced_at=at, state=WorkstationState.RELEASED)
-    )
-    token = new_token()
-    workstation = Workstation(
-        token_hash=token_hash(token), seat_id=seat_id, address=address, state=WorkstationState.READY, opened_at=at
-    )
-    db.add(workstation)
-    db.flush()
-    if not db.get_one(Room, seat.room_id).is_rehearsal:  # a rehearsal's 60 seats are none of the room
-        journal.append(db, "seat_opened", at=at, seat=seat.number, address=address)
-    return token, workstation.id
-
-
-def workstation_of(db: Session, token: str) -> Workstation | None:
-    """Find the workstation behind a cookie; None for a stranger or a replaced one."""
-    if not token:
-        return None
-    return db.scalars(
-        select(Workstation).where(Workstation.token_hash == token_hash(token), Workstation.replaced_at.is_(None))
-    ).one_or_none()
 
 
 def log_in(

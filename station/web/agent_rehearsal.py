@@ -8,7 +8,7 @@ from flask import Flask, Response, request
 from sqlalchemy.orm import Session
 
 from station.errors import Invalid
-from station.services import admission, rehearsing, trial
+from station.services import rehearsing, seat_links, trial
 from station.store.device_queries import KnownDevice
 from station.web.agent_guard import agent_only
 from station.web.edge import Edge
@@ -40,5 +40,5 @@ def add_rehearsal_routes(app: Flask, edge: Edge) -> None:
     @open_to_all(edge)
     def tell_trial(db: Session, at: datetime) -> Response:
         """Tell a PC the practice ticket of its seat while a trial is held there; it is worth nothing elsewhere."""
-        workstation = admission.workstation_of(db, request.cookies.get(WORKSTATION_COOKIE, ""))
+        workstation = seat_links.workstation_of(db, request.cookies.get(WORKSTATION_COOKIE, ""))
         return json_response({"ticket_number": trial.ticket_at(db, workstation.seat_id) if workstation else None})

@@ -15,7 +15,7 @@ from flask import Flask, Response, render_template, request, send_file
 from sqlalchemy.orm import Session
 
 from station.errors import Forbidden, Invalid, Missing, StationError, Unauthenticated, problem
-from station.services import admission, answering
+from station.services import admission, answering, seat_links
 from station.store.candidate_queries import entry_on_page, held_entries
 from station.store.files import path_of
 from station.store.models import Asset, Candidate, CandidateLogin, Entry, Seat
@@ -120,14 +120,14 @@ def _add_pages(app: Flask, edge: Edge) -> None:
     @app.get("/")
     @open_to_all(edge)
     def shell(db: Session, at: datetime) -> str:
-        workstation = admission.workstation_of(db, request.cookies.get(WORKSTATION_COOKIE, ""))
+        workstation = seat_links.workstation_of(db, request.cookies.get(WORKSTATION_COOKIE, ""))
         seat = db.get_one(Seat, workstation.seat_id).number if workstation else ""
         return render_template("shell.html", seat=seat, edge=edge)
 
     @app.get("/seat/<int:seat_id>/<code>")
     @open_to_all(edge, writes=True)
     def open_seat(db: Session, at: datetime, *, seat_id: int, code: str) -> Response:
-        token, _ = admission.open_seat(db, seat_id, code=code, secret=edge.secret, address=_address(), at=at)
+        token, _ = seat_links.open_seat(db, seat_id, code=code, secret=edge.secret, address=_address(), at=at)
         seat = db.get_one(Seat, seat_id)
         response = Response(render_template("seat.html", seat=seat.number, is_spare=seat.is_spare, edge=edge))
         set_cookie(response, WORKSTATION_COOKIE, token, lasts=WORKSTATION_LASTS, edge=edge)
@@ -155,7 +155,7 @@ def _add_login(app: Flask, edge: Edge, gate: SaveGate) -> None:
             with edge.store.reading() as db:
                 admission.check_password(db, ticket, password)
             with edge.store.transaction() as db:
-                workstation = admission.workstation_of(db, request.cookies.get(WORKSTATION_COOKIE, ""))
+                workstation = seat_links.workstation_of(db, request.cookies.get(WORKSTATION_COOKIE, ""))
                 logged_in = admission.log_in(
                     db,
                     ticket,
@@ -261,5 +261,5 @@ def _address() -> str:
 def _source(edge: Edge) -> str:
     """Tell the PCs behind one address apart where their seat links do."""
     with edge.store.reading() as db:
-        workstation = admission.workstation_of(db, request.cookies.get(WORKSTATION_COOKIE, ""))
+        workstation = seat_links.workstation_of(db, request.cookies.get(WORKSTATION_COOKIE, ""))
     return f"{_address()}#{workstation.id if workstation else ''}"

@@ -9,7 +9,17 @@ import pytest
 from sqlalchemy import update
 
 from station.errors import StationError
-from station.services import admission, answering, closing, due_work, extension, invigilation, outage, room_record
+from station.services import (
+    admission,
+    answering,
+    closing,
+    due_work,
+    extension,
+    invigilation,
+    outage,
+    room_record,
+    seat_links,
+)
 from station.store.models import Attempt, Entry, Seat, Sitting, Staff
 from tests.building import BuiltRoom, SetClock
 
@@ -133,7 +143,7 @@ def test_a_seat_link_with_a_wrong_code_is_refused(room: BuiltRoom):
     seat_id = room.seat_id("1")
 
     def open_it(db):
-        admission.open_seat(db, seat_id, code="0" * 20, secret=room.edge.secret, address="x", at=room.clock.now())
+        seat_links.open_seat(db, seat_id, code="0" * 20, secret=room.edge.secret, address="x", at=room.clock.now())
 
     assert refused(room, open_it) == "seat_link_wrong"
 

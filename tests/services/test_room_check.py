@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from station.domain.checks import MachineRole
 from station.domain.readiness import REPORT_MALFORMED, seats_ready
 from station.errors import StationError
-from station.services import admission, room_check
+from station.services import room_check, seat_links
 from station.services.room_check import Machine, PcState
 from station.store.models import DeviceCommand, ReadinessReport
 from tests.building import PLAN, BuiltRoom, build_room, events
@@ -55,9 +55,9 @@ def test_a_pc_is_fit_only_while_it_is_heard(room):
 def test_a_seat_says_what_is_missing_there(room):
     seat_id = room.seat_id("5")
     with room.changing() as db:
-        code = admission.seat_link_code(room.edge.secret, seat_id)
+        code = seat_links.seat_link_code(room.edge.secret, seat_id)
         at = room.clock.now()
-        admission.open_seat(db, seat_id, code=code, secret=room.edge.secret, address="192.168.1.105", at=at)
+        seat_links.open_seat(db, seat_id, code=code, secret=room.edge.secret, address="192.168.1.105", at=at)
     add_agents(room, ["1", "2"])
     hear(room)
     send_report(room, "1")

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from station.domain.rehearsal import Server, Way
 from station.domain.sitting import SittingKind, SittingState
 from station.errors import StationError
-from station.services import admission, answering, practice, rehearsing, trial
+from station.services import admission, answering, practice, rehearsing, seat_links, trial
 from station.store.models import Attempt, Candidate, CandidateLogin, Entry, Revision, Room, Sitting
 from tests.building import PLANNED
 
@@ -23,9 +23,9 @@ def answered(room, entry_id: int) -> Attempt:
     with room.changing() as db:
         entry = db.get_one(Entry, entry_id)
         ticket = db.get_one(Candidate, entry.candidate_id).ticket_number
-        code = admission.seat_link_code(room.edge.secret, entry.seat_id)
-        token, _ = admission.open_seat(db, entry.seat_id, code=code, secret=room.edge.secret, address="pc", at=at)
-        here = admission.workstation_of(db, token)
+        code = seat_links.seat_link_code(room.edge.secret, entry.seat_id)
+        token, _ = seat_links.open_seat(db, entry.seat_id, code=code, secret=room.edge.secret, address="pc", at=at)
+        here = seat_links.workstation_of(db, token)
         done = admission.log_in(db, ticket, ticket[-6:], workstation=here, address="pc", at=at)
         assert not done.waits_for_release
         admission.confirm_identity(db, entry, at=at)

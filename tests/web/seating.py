@@ -20,8 +20,8 @@ from waitress.server import create_server
 
 from station.clock import Clock
 from station.services import invigilation
-from station.services.admission import seat_link_code
 from station.services.saving import SaveRecorder
+from station.services.seat_links import seat_link_code
 from station.store import Store, open_store
 from station.store.files import keep_file
 from station.store.models import (
