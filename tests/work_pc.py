@@ -10,6 +10,7 @@ from station.services import work_folders
 from station.services.work_folders import Origin, SentVersion
 from station.store.files import keep_file
 from station.store.models import Attempt
+from station.store.work_queries import versions_of
 from tests.building import BuiltRoom, device_at
 
 
@@ -43,8 +44,8 @@ class Pc:
 
     def settle_all(self) -> None:
         with self.room.store.reading() as db:
-            rows = work_folders.newest_versions(db, self.attempt_id)
-        assert self.settle(**{row.path: row.sha256 for row in rows if row.sha256 is not None}) == []
+            newest = [versions[-1] for versions in versions_of(db, self.attempt_id).values()]
+        assert self.settle(**{row.path: row.sha256 for row in newest if row.sha256 is not None}) == []
 
 
 def pc_at(room: BuiltRoom, seat: str, attempt_id: int) -> Pc:

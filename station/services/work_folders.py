@@ -212,23 +212,6 @@ def settle(db: Session, attempt: Attempt, files: Iterable[tuple[str, str]], *, a
     return missing
 
 
-def newest_versions(db: Session, attempt_id: int) -> list[WorkVersion]:
-    """List the newest version of every path, removed ones and late ones too."""
-    newest = (
-        select(func.max(WorkVersion.number))
-        .where(WorkVersion.attempt_id == attempt_id)
-        .group_by(WorkVersion.path_key)
-        .scalar_subquery()
-    )
-    return list(
-        db.scalars(
-            select(WorkVersion)
-            .where(WorkVersion.attempt_id == attempt_id, WorkVersion.number.in_(newest))
-            .order_by(WorkVersion.path)
-        )
-    )
-
-
 def may_be_emptied(db: Session, attempt: Attempt, entry: Entry) -> bool:
     """Say whether the PC may forget the folder: all of it is here, delivered, and every receipt has come (§8)."""
     folder = db.get(WorkFolder, attempt.id)
