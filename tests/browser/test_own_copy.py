@@ -182,10 +182,12 @@ def test_an_unsent_answer_that_is_newer_than_the_stations_is_shown(
     """Though another PC has saved something else since: each item goes by its own newest save."""
     pc.item("c1").get_by_text("选项A").click()
     wait_for_answer(room, "c1", choice("A"))
-    pc.context.route("**/api/saves", lambda route: route.abort())
+    room.hang_up()
     pc.item("c1").get_by_text("选项B").click()
     expect(pc.page.locator(".saved")).to_contain_text("1 项待发送")
     pc.page.goto("about:blank")
+    room.listen()
+    pc.context.route("**/api/saves", lambda route: route.abort())
     other = CandidatePc(chromium, room, 1)
     other.log_in(room.tickets[0])
     other.page.wait_for_selector(".item")

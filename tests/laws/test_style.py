@@ -107,3 +107,12 @@ def test_nothing_is_left_to_do_in_a_comment():
 def test_the_project_has_a_licence_and_a_list_of_changes():
     assert "Apache License" in text_of(Path("LICENSE"))
     assert text_of(Path("CHANGELOG.md")).startswith("# ")
+
+
+def test_the_candidates_page_reads_the_pcs_clock_in_one_place():
+    """Its battery may be dead, and somebody may set it right in the middle of a test."""
+    reading = re.compile(r"\bDate\.now\(|\bnew Date\(\s*\)")
+    scripts = [
+        path for path in project_files() if path.parts[:3] == ("station", "web", "static") and path.suffix == ".js"
+    ]
+    assert {path.name for path in scripts if reading.search(text_of(path))} == {"station_clock.js"}
