@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from station.clock import Clock
+from station.store.models import Room
 from station.web.device_presence import DevicePresence
 from tests.browser.pages import staff_page
 from tests.building import PASSWORD, BuiltRoom, build_room
@@ -134,6 +135,15 @@ def test_the_sealing_form_of_one_room_is_one_page_of_a4(room, console):
     assert pages_of(page) == 1
     page.goto(f"/rooms/{room.room_id}/report")
     assert pages_of(page) == 1
+
+
+def test_the_sealing_form_of_four_rooms_is_one_page_with_its_signatures(room, console):
+    with room.changing() as db:
+        for name in ("二楼 201 机房（第二考场）", "二楼 202 机房（第三考场）", "行政楼 101（备用隔离考场）"):
+            db.add(Room(name=name, site_name="测试考点"))
+    console.goto("/forms/sealing")
+    expect(console.locator("thead th")).to_have_count(5)
+    assert pages_of(console) == 1
 
 
 def pages_of(page: Page) -> int:
