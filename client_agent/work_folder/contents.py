@@ -120,7 +120,7 @@ def _copy(files: Files, path: str, mark: Mark, copy_to: str) -> Generator[None, 
     """Copy and give the SHA-256; empty if this disk did not take it."""
     digest = hashlib.sha256()
     try:
-        with open(copy_to, "wb") as copy:
+        with fresh_file(copy_to) as copy:
             for offset in range(0, mark.size, PIECE):
                 piece = read_piece(files, path, mark, offset, PIECE)
                 digest.update(piece)
@@ -133,6 +133,13 @@ def _copy(files: Files, path: str, mark: Mark, copy_to: str) -> Generator[None, 
         if isinstance(failure, OSError):
             return ""
         raise
+
+
+def fresh_file(path: str) -> BinaryIO:
+    """Open a file that nobody has made before: what lies there may be a second name of another's."""
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(path)
+    return open(path, "xb")
 
 
 def _has_room(folder: str, size: int) -> bool:
@@ -153,5 +160,5 @@ def _read(opened: BinaryIO, size: int) -> bytes:
 
 
 __all__ = [
-    "PIECE", "FileHeld", "NotAtRest", "Snapshot", "hash_of", "looks_whole", "read_piece", "take_snapshot",
+    "PIECE", "FileHeld", "NotAtRest", "Snapshot", "fresh_file", "hash_of", "looks_whole", "read_piece", "take_snapshot",
 ]  # fmt: skip

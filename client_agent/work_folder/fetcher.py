@@ -22,8 +22,8 @@ from typing import Callable, Generator, Sequence
 
 from client_agent.errors import AgentError, problem
 from client_agent.work_folder import place
-from client_agent.work_folder.contents import NotAtRest, hash_of
-from client_agent.work_folder.files import Files, Mark
+from client_agent.work_folder.contents import NotAtRest, fresh_file, hash_of
+from client_agent.work_folder.files import Files, Mark, leads_elsewhere
 from client_agent.work_folder.ledger import Held, HeldFiles, Kept, Ledger
 from client_agent.work_folder.names import beside, local_path
 from client_agent.work_folder.station import FolderPlan, Station, TakenBack, Wish
@@ -184,12 +184,16 @@ class Fetcher:
             if not is_material:
                 return coming
             os.makedirs(os.path.dirname(original), exist_ok=True)
+            if leads_elsewhere(os.path.dirname(original)):
+                raise OSError(f"a link: {os.path.dirname(original)}")
             os.chmod(coming, stat.S_IREAD)
             os.replace(coming, original)
         yield from _copy(original, coming)
         return coming
 
     def _receive(self, coming: str, sha256: str, size: int, path: str) -> Generator[None, None, None]:
+        if os.path.lexists(coming) and (os.path.islink(coming) or os.stat(coming).st_nlink > 1):
+            os.remove(coming)  # another's file under a second name: nothing is added to it
         have = os.path.getsize(coming) if os.path.isfile(coming) else 0
         since = 0
         with open(coming, "ab") as written:
@@ -234,7 +238,7 @@ class Fetcher:
 
 
 def _copy(source: str, target: str) -> Generator[None, None, None]:
-    with open(source, "rb") as read, open(target, "wb") as written:
+    with open(source, "rb") as read, fresh_file(target) as written:
         for piece in iter(lambda: read.read(YIELD_BYTES), b""):
             written.write(piece)
             yield

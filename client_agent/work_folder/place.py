@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Callable, Sequence
 
 from client_agent.errors import AgentError, problem
-from client_agent.work_folder.files import Files
+from client_agent.work_folder.files import Files, leads_elsewhere
 from client_agent.work_folder.ledger import Kept
 from client_agent.work_folder.names import is_safe
 from client_agent.work_folder.station import FolderPlan
@@ -57,6 +57,7 @@ def find_or_make(
     bases = [base for base in map(files.reachable, drives()) if files.may_keep(base, OF_ALL)]
     found = next((kept for base in bases if (kept := _found_on(base, attempt_id)) is not None), None)
     if found is not None:
+        files.hide(os.path.dirname(kept_folder(found)))
         _make_root(found.root, files)
         return found, False
     return _make(plan, attempt_id, bases, files), False
@@ -176,7 +177,8 @@ def _found_on(base: str, attempt_id: int) -> Kept | None:
             made = _read_made(os.path.join(home, KEPT, name))
             is_it = name == f"{attempt_id}-{made.get('generation')}" and made.get("attempt_id") == attempt_id
             folder = os.path.basename(str(made.get("folder", "")))
-            if is_it and is_safe(folder) and not folder.startswith("."):
+            is_link = leads_elsewhere(os.path.join(home, KEPT)) or leads_elsewhere(os.path.join(home, KEPT, name))
+            if is_it and not is_link and is_safe(folder) and not folder.startswith("."):
                 root = os.path.join(home, folder)
                 aside = os.path.join(home, KEPT, name, "folder")
                 is_aside = os.path.isdir(aside) and not os.path.isdir(root)

@@ -10,11 +10,11 @@ import pytest
 
 from client_agent.errors import AgentError
 from client_agent.work_folder import nolinks, watcher
-from client_agent.work_folder.contents import NotAtRest, read_piece
+from client_agent.work_folder.contents import NotAtRest, fresh_file, read_piece
 from client_agent.work_folder.files import PlainFiles
 from client_agent.work_folder.ledger import Kept
 from client_agent.work_folder.place import remove
-from tests.agent.work_folder.work_station import Pc
+from tests.agent.work_folder.work_station import Pc, sha256
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another person")
 
@@ -196,6 +196,49 @@ def test_a_folder_that_somebody_else_prepared_is_passed_over_for_another_drive(m
     pc.drives.append(other)
     pc.live(3)
     assert pc.folder.path == other / "exam-work" / "实操_12_张三"
+
+
+def test_nothing_is_added_to_another_s_file_under_the_name_of_what_is_fetched(make_pc, station, secret):
+    """On drives without rights (FAT, Windows 7) the agent's own folder can be written by anybody."""
+    pc = make_pc()
+    pc.live(2)
+    content = b"root:$6$secret and more"
+    kept = pc.drive / "exam-work" / ".kept" / f"17-{pc.folder._kept.generation}"
+    os.link(secret / "shadow", kept / f"{sha256(content)}.exam-part")
+    station.add_version("01_海报设计/a.txt", content)
+    pc.folder.ask_again()
+    pc.live(5)
+    assert (pc.item / "a.txt").read_bytes() == content
+    assert (secret / "shadow").read_bytes() == b"root:$6$secret"
+    os.link(secret / "shadow", kept / "copy.exam-part")
+    with fresh_file(str(kept / "copy.exam-part")) as copy:
+        copy.write(b"mine")
+    assert (secret / "shadow").read_bytes() == b"root:$6$secret"
+
+
+def test_materials_are_kept_behind_no_link(make_pc, station, secret):
+    pc = make_pc()
+    pc.live(2)
+    kept = pc.drive / "exam-work" / ".kept" / f"17-{pc.folder._kept.generation}"
+    (kept / "originals").symlink_to(secret)
+    station.add_material("logo.png", b"logo")
+    pc.folder.ask_again()
+    pc.live(5)
+    assert [path.name for path in secret.iterdir()] == ["shadow"]
+    assert [failure.code for failure in pc.folder.problems()] == ["work_disk_failed"]
+
+
+def test_a_folder_that_is_kept_behind_a_link_is_not_found_again(make_pc, tmp_path):
+    pc = make_pc()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    told = {"attempt_id": 17, "generation": "3f2a91c0", "folder": "实操_12_张三"}
+    (elsewhere / "made.json").write_text(json.dumps(told))
+    (pc.drive / "exam-work" / ".kept").mkdir(parents=True)
+    (pc.drive / "exam-work" / ".kept" / "17-3f2a91c0").symlink_to(elsewhere)
+    pc.live(3)
+    assert pc.folder._kept.generation != "3f2a91c0"
+    assert [path.name for path in elsewhere.iterdir()] == ["made.json"]
 
 
 @pytest.mark.parametrize("told", [
