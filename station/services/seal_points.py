@@ -67,7 +67,7 @@ def read_points(db: Session, picture: RoomPicture, facts: Facts, *, at: datetime
     pcs, spares = picture.pcs_of(is_spare=False), picture.pcs_of(is_spare=True)
     return [
         _candidate_pcs(pcs, at),
-        _seats_point("paired", pcs, _NOT_REGISTERED, ("未登记", "not registered")),
+        _paired(pcs),
         _seats_point("heard", pcs, _NOT_HEARD, ("未登记或联系不上", "not registered or not heard")),
         _internet(pcs, spares),
         _spares(spares),
@@ -129,6 +129,16 @@ def _candidate_pcs(pcs: Sequence[Pc], at: datetime) -> Point:
         zh, en = f"{fit} / {total} 就绪，有提示：{named[0]}", f"{fit} of {total} ready; advice: {named[1]}"
         return Point("candidate_pcs", PointState.NOTE, zh, en, warned)
     return Point("candidate_pcs", PointState.OK, f"{fit} / {total} 就绪", f"{fit} of {total} ready")
+
+
+def _paired(pcs: Sequence[Pc]) -> Point:
+    """Every seat has its PC, and of each of them the technician knows that it is the right one."""
+    doubted = tuple(one.reading.number for one in pcs if one.reading.doubt)
+    if not doubted:
+        return _seats_point("paired", pcs, _NOT_REGISTERED, ("未登记", "not registered"))
+    named = seats_text(doubted)
+    zh, en = f"与原登记的电脑不同，待确认：{named[0]}", f"differ from the PCs registered before, confirm: {named[1]}"
+    return Point("paired", PointState.OPEN, zh, en, doubted)
 
 
 def _seats_point(code: str, pcs: Sequence[Pc], wrong_states: frozenset[PcState], what: tuple[str, str]) -> Point:

@@ -32,9 +32,9 @@ CHECK = "check"
 class PcReading(NamedTuple):
     """One seat, the PC with an agent that stands there, and the last check of that PC; None where there is none.
 
-    `has_link`: how many workstations stand there by
-    the seat's link, 1 or 0. `asked_at`: a check was asked of the PC,
-    `answered_at`: it said that it did it (`is_answer_ok`).
+    `doubt`: the technician has yet to confirm that it is the PC of before. `has_link`: how many workstations stand
+    there by the seat's link, 1 or 0. `asked_at`: a check was asked of the PC, `answered_at`: it said that it did it
+    (`is_answer_ok`).
     """
 
     seat_id: int
@@ -43,6 +43,7 @@ class PcReading(NamedTuple):
     device_id: int | None
     device_name: str | None
     machine_id: str | None
+    doubt: str | None
     has_link: int
     state: str | None
     faults: str | None
@@ -98,6 +99,7 @@ def read_pcs(db: Session, room_id: int) -> list[PcReading]:
             Device.id,
             Device.name,
             Device.machine_id,
+            Device.doubt,
             linked,
             ReadinessReport.state,
             ReadinessReport.faults,

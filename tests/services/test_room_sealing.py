@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 from station.domain.disk_budget import DISK_SHORT, DISK_TIGHT
 from station.domain.sealing import TICKS, PointState
 from station.errors import Refused
-from station.services import invigilation, room_sealing
+from station.services import invigilation, pairing, room_sealing
 from station.services.seal_points import Trial
 from station.store.models import Device, RoomSeal, SealBreak, Sitting, StationLife
 from tests.building import BuiltRoom, build_room
@@ -69,6 +69,17 @@ def test_r_room_7_the_gate_is_closed_while_something_is_open_and_names_it(room, 
     assert refusal.code == "seal_not_ready"
     assert points(room)[code].title[0] in refusal.sentence()
     assert standing(room) is None
+
+
+def test_a_pc_that_the_technician_has_yet_to_confirm_keeps_the_gate_closed(room):
+    make_ready(room)
+    with room.changing() as db:
+        db.get_one(Device, agents(room)["3"].id).doubt = "macs"
+    assert points(room)["paired"].seats == ("3",)
+    assert refusal_of(lambda: seal(room)).code == "seal_not_ready"
+    with room.changing() as db:
+        pairing.confirm_device(db, agents(room)["3"].id, by=room.staff["technician"], at=room.clock.now())
+    seal(room)
 
 
 def test_the_gate_names_the_seats(room):
