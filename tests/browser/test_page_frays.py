@@ -212,6 +212,31 @@ def test_going_away_and_back_by_the_browsers_own_buttons_goes_on(room: SeatedRoo
     wait_for_answer(room, "w1", text("after"))
 
 
+def test_a_reload_while_a_save_is_on_its_way_saves_it_once(room: SeatedRoom, pc: CandidatePc) -> None:
+    """The station has taken it, and the page that goes never hears of that."""
+    unheard: list[Route] = []
+
+    def lose_the_first_reply(route: Route) -> None:
+        if unheard:
+            route.continue_()
+            return
+        unheard.append(route)
+        route.fetch()
+
+    pc.page.route("**/api/saves", lose_the_first_reply)
+    pc.item("c1").get_by_text("选项B").click()
+    wait_here(room, pc, "c1", choice("B"))
+    pc.page.reload()
+    pc.page.wait_for_selector(".item")
+    expect(pc.item("c1").get_by_role("radio").nth(1)).to_be_checked()
+    write(pc, "w1", "之后写的")
+    wait_here(room, pc, "w1", text("之后写的"))
+    pc.wait_saved()
+    with room.store.reading() as db:
+        saved = db.execute(select(Revision.place, Revision.sequence).order_by(Revision.number))
+        assert [tuple(row) for row in saved] == [(1, 1), (2, 1)]
+
+
 @pytest.mark.chrome109
 @pytest.mark.parametrize("is_away", [True, False], ids=["station away", "station there"])
 def test_a_very_long_text_is_kept_when_the_page_goes_in_the_same_instant(
@@ -253,3 +278,9 @@ def _write_and_go(room: SeatedRoom, pc: CandidatePc, long: str, *, is_away: bool
     pc.page.wait_for_selector(".item")
     expect(pc.item("w2").locator("textarea")).to_have_value(long)
     wait_for_answer(room, "w2", text(long))
+    for _ in range(100):
+        left = pc.page.evaluate("Object.keys(localStorage)")
+        if not left:
+            break
+        pc.page.wait_for_timeout(100)
+    assert left == [], "what the disk has by now lies nowhere else"

@@ -71,7 +71,7 @@ export class Saving {
   }
 
   /** What rows still to be sent say, on top of what the station knows: only what is newer than its answer. */
-  overlay({ answers, saved_as: savedAs }) {
+  overlay({ answers, saved_as: savedAs = {} }) {
     const merged = { ...answers };
     for (const row of this.pending) {
       const there = savedAs[row.item_id];

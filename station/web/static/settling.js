@@ -13,7 +13,7 @@
  * highest `sequence` under the new place.
  */
 export function settled(rows, there, { attemptId, owner }) {
-  const { place, held, highest, answers, saved_as: savedAs } = there;
+  const { place, held, highest, answers, saved_as: savedAs = {} } = there;
   const gone = rows.filter((row) => row.attempt_id !== attemptId || !(row.place in held));
   const known = rows.filter((row) => !gone.includes(row));
   let sequence = Math.max(0, ...known.filter((row) => row.place === place).map((row) => row.sequence));
