@@ -139,7 +139,7 @@ def rehearsal_document(db: Session, rehearsal: Rehearsal, state: RehearsalState)
         if figures
         else [],
         "seats": [
-            {"seat": seat, **seats[seat], "texts": [_spoken(text) for text in seats[seat].get("texts", ())]}
+            {"seat": seat, **seats[seat], "texts": _texts(Way(rehearsal.way), seats[seat])}
             for seat in sorted(seats, key=seat_order)
         ],
     }
@@ -162,6 +162,14 @@ def _way() -> Way:
         return Way(text_field(staff_body(), "way", longest=16))
     except ValueError:
         raise Invalid(FIELD_WRONG, field="way") from None
+
+
+def _texts(way: Way, seat: dict[str, Any]) -> list[str]:
+    """Say what went wrong at a seat; a PC that said nothing at all was switched off, or lost its cable."""
+    texts = [_spoken(text) for text in seat.get("texts", ())]
+    if not texts and not seat["is_told"] and way is Way.AGENTS:
+        return [say("演练中失去联系", "it was not heard again")]
+    return texts
 
 
 def _spoken(text: str) -> str:

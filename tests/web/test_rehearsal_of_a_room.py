@@ -88,5 +88,6 @@ def test_a_pc_that_dies_in_a_rehearsal_is_named_and_the_others_have_their_result
     told = result(station)
     assert told["state"] == "failed"
     assert {one["seat"]: one["is_told"] for one in told["seats"]} == {"1": True, "2": False, "3": True}
+    assert [one["texts"] for one in told["seats"]] == [[], ["演练中失去联系"], []]
     figures = {one["code"]: one["value"] for one in told["figures"]}
     assert (figures["unfinished"], figures["lost"], figures["faults"]) == (1, 0, 0)
