@@ -64,18 +64,20 @@ def test_a_save_that_the_station_will_not_take_holds_up_no_other_and_the_candida
     pc.page.route("**/api/saves", answer)
     room.listen()
     wait_here(room, pc, "c3", {"base": {"boolean": False}})
-    pc.wait_saved()
+    number = pc.item("w1").locator(".item-number").inner_text()
+    expect(pc.page.locator(".saved")).to_have_text(f"第 {number} 题没有保存成功，请查看")
     assert answers(room) == {"c1": choice("B"), "c3": {"base": {"boolean": False}}}
     expect(pc.item("w1").get_by_role("alert")).to_have_text("这个答案存不了。")
     pc.page.get_by_role("button", name="交卷", exact=True).click()
     told = pc.page.locator("dialog .jumps").first
     expect(told).to_contain_text("最后的作答没有保存成功")
-    assert told.get_by_role("button").all_inner_texts() == [pc.item("w1").locator(".item-number").inner_text()]
+    assert told.get_by_role("button").all_inner_texts() == [number]
     pc.page.get_by_role("button", name="继续作答").click()
     pc.page.unroute("**/api/saves")
     write(pc, "w1", "改过以后")
     wait_for_answer(room, "w1", text("改过以后"))
     expect(pc.item("w1").get_by_role("alert")).to_be_hidden()
+    pc.wait_saved()
 
 
 def test_a_view_that_the_station_will_not_take_costs_no_answer(room: SeatedRoom, pc: CandidatePc) -> None:

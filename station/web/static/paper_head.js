@@ -40,7 +40,8 @@ export class PaperHead {
     this.countdownBox.dataset.close = isClose ? "yes" : "";
   }
 
-  showSaved({ trouble, unsent, savedAt, isDurable, isBlocked }) {
+  /** `refused`: the numbers of the items whose newest answer was not taken. */
+  showSaved({ trouble, unsent, savedAt, isDurable, isBlocked, refused }) {
     if (isBlocked && unsent) {
       this.#saved("away", "away", say(`${unsent} 项答案未能送达，请勿关闭本页并举手`, `${unsent} answers do not get through: keep this page open and raise your hand`));
     } else if (trouble && trouble.kind !== "blocked") {
@@ -49,6 +50,8 @@ export class PaperHead {
       this.#saved("away", "away", unsent ? `${kept}${say(`（${unsent} 项待发送）`, ` (${unsent} to send)`)}` : kept);
     } else if (unsent) {
       this.#saved("busy", null, unsent > MANY ? say(`正在发送 ${unsent} 项……`, `Sending ${unsent} …`) : say("正在保存……", "Saving …"));
+    } else if (refused.length) {
+      this.#saved("away", "away", say(`第 ${refused.join("、")} 题没有保存成功，请查看`, `Item ${refused.join(", ")} was not saved: please look`));
     } else if (savedAt) {
       this.#saved("good", "check", `${say("已保存", "Saved")} ${clockTime(savedAt)}`);
     } else {

@@ -298,6 +298,7 @@ class PaperPage {
       unsent: this.saving.unsent,
       savedAt: this.saving.savedAt || this.state.attempt.last_saved_at,
       isDurable: this.shell.store.isDurable,
+      refused: this.cards.filter((card) => card.isRefused).map((card) => card.number),
       isBlocked: Boolean(this.saving.blocked) && this.saving.failures >= BLOCKED_FROM,
     });
   }
