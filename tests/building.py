@@ -37,6 +37,7 @@ from station.store.models import (
     Workstation,
 )
 from station.store.save_queue import SaveQueue
+from station.web.device_presence import DevicePresence
 from station.web.edge import Edge
 from station.web.identity import StationIdentity
 
@@ -232,6 +233,10 @@ class BuiltRoom:
         """Save one answer through the real writer."""
         save = saving.Save(sequence, item_id, response, True)
         return self.edge.saves.save(saving.SaveBatch(attempt_id, place, (save,), None, self.clock.now()))
+
+    def keep_heard(self) -> None:
+        """Let a PC that was heard once count as heard, however slow the machine: what is lost is not under test."""
+        object.__setattr__(self.edge, "devices", DevicePresence(lambda: 0.0))
 
     def close(self) -> None:
         self.edge.saves.stop()

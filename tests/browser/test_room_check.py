@@ -11,7 +11,6 @@ from playwright.sync_api import Browser, Page, expect
 
 from station.clock import Clock
 from station.store.models import Room
-from station.web.device_presence import DevicePresence
 from tests.browser.pages import staff_page
 from tests.building import PASSWORD, BuiltRoom, build_room
 from tests.checking import FACTS, add_agents, agents, check_server, hear, report, send_report
@@ -28,8 +27,7 @@ def room(tmp_path: Path) -> Iterator[BuiltRoom]:
     clock = Clock()
     built = build_room(tmp_path, seats=45, spares=5, planned_at=clock.now(), clock=clock)
     object.__setattr__(built.edge, "has_backups", True)
-    # Heard from here to the end of the test, however slow the machine: what is lost is not under test here.
-    object.__setattr__(built.edge, "devices", DevicePresence(lambda: 0.0))
+    built.keep_heard()
     add_agents(built)
     hear(built)
     yield built
