@@ -107,12 +107,15 @@ class LinuxMachine:
 
     def install(self, installer: Path) -> None:
         """Unpack the archive and start its `install.sh`, under systemd apart from the service that it replaces."""
+        folder: Path | None = None
         try:
             folder = Path(tempfile.mkdtemp(prefix="exam-agent-update-"))
             subprocess.run(["tar", "-xzf", str(installer), "-C", str(folder)], check=True, timeout=120)
             script = next(iter(sorted(folder.glob("**/install.sh"))))
             start_process([*APART, "sh", str(script), "--silent"])
         except (OSError, subprocess.SubprocessError, StopIteration) as failure:
+            if folder is not None:
+                shutil.rmtree(str(folder), ignore_errors=True)
             raise AgentError(INSTALLER_NOT_STARTED, name=installer.name, reason=failure) from None
 
     def probes(self) -> LinuxProbes:

@@ -271,6 +271,7 @@ def test_linux_tells_which_pc_it_is_by_firmware_and_built_in_card(tmp_path):
 @posix_only
 def test_linux_unpacks_its_installer_and_starts_it_silent(tmp_path, monkeypatch):
     monkeypatch.setattr("client_agent.linux.machine.APART", ("setsid",))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     (tmp_path / "made").mkdir()
     (tmp_path / "made" / "install.sh").write_text(f'echo "$@" > {tmp_path}/ran\n')
     archive = tmp_path / "exam-agent-0.2.0.tar.gz"
@@ -279,9 +280,11 @@ def test_linux_unpacks_its_installer_and_starts_it_silent(tmp_path, monkeypatch)
     until((tmp_path / "ran").exists)
     until(lambda: (tmp_path / "ran").read_text() == "--silent\n")
     archive.write_bytes(b"no archive")
+    unpacked = set(tmp_path.glob("exam-agent-update-*"))
     with pytest.raises(AgentError) as refusal:
         LinuxMachine().install(archive)
     assert refusal.value.code == "installer_not_started"
+    assert set(tmp_path.glob("exam-agent-update-*")) == unpacked, "a broken one leaves no folder behind"
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root starts programs as somebody else")
