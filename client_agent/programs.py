@@ -48,12 +48,17 @@ OPEN_STATES = ("", "not_opened", ANSWERING, "suspended")
 # A large program shows its first window within this on an old PC; later is no failure.
 SHOWS_WITHIN_S = 20.0
 LOOK_S = 0.25
+# An agent that was started anew has its folder again within this; the page waits longer for its answer.
+FOLDER_WITHIN_S = 12.0
 # So long the last state of the work folder has before the programs are ended all the same.
 LAST_STATE_HAS_S = 45.0
 
 
 class WorkFiles(Protocol):
-    """What is asked of the work folder."""
+    """What is asked of the work folder. `is_there`: it lies on this PC with what the station has of it."""
+
+    @property
+    def is_there(self) -> bool: ...
 
     def find(self, path: str) -> Path | None: ...
 
@@ -89,7 +94,7 @@ class Programs:
             raise AgentError(PROGRAM_NOT_ALLOWED, program=program)
         wanted, file = str(arguments.get("file") or ""), None
         if wanted:
-            file = work.find(wanted) if work is not None else None
+            file = _find(work, wanted) if work is not None else None
             if file is None:
                 raise AgentError(FILE_NOT_IN_FOLDER, file=wanted)
         # Whoever works here now is whose programs these are: what an earlier candidate has open ends before.
@@ -208,6 +213,16 @@ def _allowed(arguments: Mapping[str, Any], orders: Orders | None, work: WorkFile
     else:
         listed = work.programs_of(str(arguments.get("item_id", ""))) if work is not None else ()
     return [str(name).strip().lower() for name in listed]
+
+
+def _find(work: WorkFiles, path: str) -> Path | None:
+    """Find a file of the folder; one that is being taken up or filled is waited for a moment."""
+    give_up = clock.monotonic() + FOLDER_WITHIN_S
+    while True:
+        is_there, found = work.is_there, work.find(path)
+        if found is not None or is_there or clock.monotonic() >= give_up:
+            return found
+        time.sleep(LOOK_S)
 
 
 def _is_called(process: psutil.Process, program: str) -> bool:

@@ -97,6 +97,11 @@ class WorkFolder:
         with self._guard:
             return self._path
 
+    @property
+    def is_there(self) -> bool:
+        """Say whether the folder of the candidate who sits here is there, with all that the station has of it."""
+        return self.path is not None
+
     def find(self, path: str) -> Path | None:
         """Give the file that lies in the folder here for a path as the station writes it; None if there is none."""
         with self._guard:

@@ -130,6 +130,27 @@ def test_a_whole_agent_that_was_killed_is_followed_by_one_that_ends_the_program(
     until(lambda: not process.is_running())
 
 
+def test_a_file_is_opened_once_the_folder_is_taken_up_again(desk, work, poster):
+    class TakenUp(WorkStandIn):
+        """A folder that is there at the third look, as after a restart of the agent."""
+
+        looks = 0
+
+        def find(self, path):
+            self.looks += 1
+            self.is_there = self.looks > 2
+            return super().find(path) if self.is_there else None
+
+    (work.folder / "海报.psd").write_bytes(b"8BPS")
+    later = TakenUp(work.folder)
+    later.is_there = False
+    some = programs(desk)
+    assert some.open(a_wish(file="海报.psd"), orders(), later) == ""
+    assert later.looks == 3
+    (process,) = some._opened.started
+    process.kill()
+
+
 def test_no_last_state_is_taken_for_taken_before_anything_is_known_of_it(tmp_path):
     link = Link("http://127.0.0.1:9")
     folder = WorkFolder(link, tmp_path, drives=list, boot_id="b", offset_s=lambda: 0.0)

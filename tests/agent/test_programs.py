@@ -41,6 +41,7 @@ class WorkStandIn:
     def __init__(self, folder):
         self.folder = folder
         self.is_taken = False
+        self.is_there = True
 
     def find(self, path):
         found = self.folder / path
