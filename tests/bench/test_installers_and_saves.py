@@ -50,19 +50,15 @@ def fetch(probe: Probe, installer: dict[str, object], *, bytes_per_s: int = 0) -
 
 
 def fetch_beside_saves(
-    probe: Probe, installer: dict[str, object], folder: Path, *, bytes_per_s: int = 0
+    probe: Probe, installer: dict[str, object], *, seconds: float, bytes_per_s: int = 0
 ) -> tuple[list[float], Report]:
-    """Let all PCs fetch while everybody saves each second; gives the PCs' seconds and what came of the saves."""
-    stop_file = folder / "stop"
-    beside = probe.start_load(
-        "open", range(CANDIDATES), name="beside", seconds=280.0, every_s=1.0, stop_file=str(stop_file)
-    )
-    try:
-        took = fetch(probe, installer, bytes_per_s=bytes_per_s)
-    finally:
-        stop_file.touch()
+    """Let all PCs fetch, again and again, while everybody saves each second; gives the slowest round and the saves."""
+    beside = probe.start_load("open", range(CANDIDATES), name="beside", seconds=seconds, every_s=1.0)
+    rounds = [fetch(probe, installer, bytes_per_s=bytes_per_s)]
+    while beside.process.poll() is None:
+        rounds.append(fetch(probe, installer, bytes_per_s=bytes_per_s))
     beside.check_ended_well(timeout_s=60)
-    return took, probe.report("beside")
+    return max(rounds, key=lambda took: took[-1]), probe.report("beside")
 
 
 @pytest.mark.slow
@@ -73,7 +69,7 @@ def test_fifty_pcs_fetch_the_agent_at_once_while_everybody_saves(tmp_path, capsy
         installer = put_installer(probe, size)
         alone = probe.load_station("open", range(CANDIDATES), seconds=5.0, every_s=1.0).report
         memory = probe.rss_mb
-        took, beside = fetch_beside_saves(probe, installer, tmp_path)
+        took, beside = fetch_beside_saves(probe, installer, seconds=6.0)
         grown = highest_mb(probe) - memory
     finally:
         probe.close()
