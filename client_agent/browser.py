@@ -52,7 +52,11 @@ SWITCHES = (
     "--disable-sync",
     # Its own words in the candidates' language.
     "--lang=zh-CN",
-    "--disable-features=Translate",
+    "--disable-features=Translate,CalculateNativeWinOcclusion",
+    # In practical work the page lies under the program for an hour and has to go on saving and counting.
+    "--disable-backgrounding-occluded-windows",
+    "--disable-background-timer-throttling",
+    "--disable-renderer-backgrounding",
     "--password-store=basic",
 )
 
