@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,8 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+
+from station.rehearsal.premises import free_port
 
 if TYPE_CHECKING:
     from tests.agent_pc import AgentPc
@@ -93,7 +94,7 @@ class PostgresqlServer:
         self._programs = programs
         self._folder = folder / "cluster"
         self._log = folder / "postgresql.log"
-        self._port = _free_port()
+        self._port = free_port()
         self._as_postgres = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
         if self._as_postgres:
             shutil.chown(folder, "postgres", "postgres")
@@ -119,9 +120,3 @@ class PostgresqlServer:
         # Output goes to a file: the server inherits it, and a pipe would never reach its end.
         with self._log.with_suffix(".setup").open("ab") as output:
             subprocess.run(command, cwd="/", stdout=output, stderr=output, timeout=START_TIMEOUT_S, check=True)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 import webbrowser
 from collections.abc import Callable
@@ -39,7 +38,7 @@ class OpenDay:
             candidates=self.candidates,
             parts=open_parts(self.candidates - 1),
             database=self.database,
-            ports=(_free_port(8080), _free_port(8081), _free_port(8090)),
+            ports=(places.free_port(8080), places.free_port(8081), places.free_port(8090)),
             say=lambda zh, en: self._tell(f"{zh}  {en}"),
         )
         candidate_port, staff_port = self.premises.start_station(
@@ -121,15 +120,3 @@ def _suggestions(*, auto_staff: bool) -> list[str]:
         "  · 换机：把自己移到备用机，再打开备用机链接登录 / move yourself to a spare seat and go on there",
         "  · 结束场次后看成果包上传和回执 / close the sitting, then watch the upload and its receipt",
     ]
-
-
-def _free_port(wanted: int) -> int:
-    """Give the wanted port, or any free one where it is taken."""
-    for port in (wanted, 0):
-        with socket.socket() as probe:
-            try:
-                probe.bind((places.HOST, port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise OSError("no free port")

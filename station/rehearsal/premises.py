@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -43,7 +45,22 @@ FOLDER_TAKEN = problem(
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 15.0
 HOST = "127.0.0.1"
+# Linux and Windows give these to no outgoing connection: one found free here is still free after a restart.
+_PORTS = range(20_000, 30_000)
 _ADDRESS = re.compile(r"http://[^\s/]+:(\d+)")
+
+
+def free_port(*wanted: int) -> int:
+    """Find a port that nobody uses, the `wanted` first, so that a program can come back at the same address.
+
+    Raises:
+        OSError: None of them is free.
+    """
+    for port in (*wanted, *random.sample(_PORTS, 100)):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((HOST, port))
+            return port
+    raise OSError("no free port")
 
 
 @dataclass

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -20,7 +19,7 @@ from station.clock import system_time
 from station.config import load_config
 from station.domain.work_folder import WorkCause
 from station.rehearsal.ground import Ground
-from station.rehearsal.premises import Child
+from station.rehearsal.premises import Child, free_port
 from station.services import answering, journal, work_folders
 from station.services.work_folders import Origin, SentVersion
 from station.store import open_store
@@ -49,12 +48,6 @@ def command(*words: object) -> dict[str, Any]:
     assert done.returncode == 0, done.stdout + done.stderr
     answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return answer
-
-
-def free_port() -> int:
-    with socket.socket() as holder:
-        holder.bind(("127.0.0.1", 0))
-        return int(holder.getsockname()[1])
 
 
 class Server:

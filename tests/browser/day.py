@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from playwright.sync_api import expect
 
 from station.clock import system_time
 from station.config import CONFIG_NAME
+from station.rehearsal.premises import free_port
 from station.sample import SampleDay, write_sample_day
 from station.setup import make_station
 from sync.reference_platform.serve import RunningPlatform, start_platform
@@ -88,7 +88,7 @@ def prepare_day(folder: Path, host: str = "127.0.0.1") -> RunningDay:
     for subject in plan["certificates"][0]["subjects"]:
         subject["early_leave_min"] = subject["duration_min"]
     sample.plan.write_text(json.dumps(plan, ensure_ascii=False), encoding="utf-8")
-    ports = _free_ports(2)
+    ports = [free_port(), free_port()]
     home = folder / "station"
     platform = start_platform(folder / "platform")
     vault = platform.platform.vault
@@ -189,13 +189,3 @@ def _run(*words: object) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
-
-
-def _free_ports(count: int) -> list[int]:
-    holders = [socket.socket() for _ in range(count)]
-    for holder in holders:
-        holder.bind(("127.0.0.1", 0))
-    ports = [holder.getsockname()[1] for holder in holders]
-    for holder in holders:
-        holder.close()
-    return ports

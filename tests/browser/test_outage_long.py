@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -14,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Error, Page, Playwright, expect
 from sqlalchemy import select
 
+from station.rehearsal.premises import free_port
 from station.services import answering
 from station.store.models import Attempt
 from tests.browser.pages import CHROMIUM, FLAGS
@@ -45,10 +45,7 @@ ANSWER = """async (changes) => {
 @pytest.fixture
 def station(tmp_path: Path) -> Iterator[Station]:
     """A sitting of twenty minutes of which three are left, at an address that stays the same after a restart."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    settings = {"candidate_listener.port": port}
+    settings = {"candidate_listener.port": free_port()}
     with station_of(
         tmp_path, candidates=1, minutes=20, outage_limit_s=900, seated=False, settings=settings, at=START
     ) as built:

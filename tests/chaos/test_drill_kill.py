@@ -11,9 +11,10 @@ from sqlalchemy import update
 from station.clock import system_time
 from station.errors import Unsound
 from station.rehearsal.drill import clock, kill, long_cut, pressure, scheduler, times
-from station.rehearsal.drill.pressure import Pressure, free_port
+from station.rehearsal.drill.pressure import Pressure
 from station.rehearsal.drill.result import FaultResult
 from station.rehearsal.ground import Ground
+from station.rehearsal.premises import free_port
 from station.store.models import Attempt, Interruption
 from tests.conftest import skip_for_want_of
 

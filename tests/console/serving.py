@@ -12,6 +12,7 @@ from flask import Flask
 from waitress.server import create_server
 
 from invigilator_console.app import create_staff_app
+from station.rehearsal.premises import free_port
 from station.web.candidate import create_candidate_app
 from tests.building import PASSWORD, BuiltRoom
 
@@ -32,7 +33,7 @@ def served_candidate_app(room: BuiltRoom, *, port: int = 0) -> Iterator[str]:
 
 @contextmanager
 def _served(app: Flask, *, port: int) -> Iterator[str]:
-    server = create_server(app, host="127.0.0.1", port=port, threads=6, ident="")
+    server = create_server(app, host="127.0.0.1", port=port or free_port(), threads=6, ident="")
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:

@@ -15,12 +15,12 @@ from sqlalchemy import func, select
 
 from station.clock import system_time
 from station.domain.sitting import SittingState
-from station.rehearsal.drill.pressure import Pressure, free_port
+from station.rehearsal.drill.pressure import Pressure
 from station.rehearsal.drill.proof import prove
 from station.rehearsal.drill.result import Bilingual, FaultResult
 from station.rehearsal.drill.times import check_deadlines, check_recoveries
 from station.rehearsal.ground import Ground
-from station.rehearsal.premises import Child
+from station.rehearsal.premises import Child, free_port
 from station.store import Store
 from station.store.models import Interruption, JournalEntry, Revision, Sitting
 

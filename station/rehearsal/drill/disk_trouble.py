@@ -13,10 +13,10 @@ import requests
 from sqlalchemy import select
 
 from station.rehearsal.drill.cut_check import Promise, check_cut
-from station.rehearsal.drill.pressure import Pressure, free_port
+from station.rehearsal.drill.pressure import Pressure
 from station.rehearsal.drill.result import FaultResult
 from station.rehearsal.ground import Ground
-from station.rehearsal.premises import HOST, Child
+from station.rehearsal.premises import HOST, Child, free_port
 from station.store.models import JournalEntry
 
 CANDIDATES = 12

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from station.clock import system_time
 from station.domain.sitting import interrupted_s
-from station.rehearsal.drill.pressure import Pressure, free_port
+from station.rehearsal.drill.pressure import Pressure
 from station.rehearsal.drill.proof import prove
 from station.rehearsal.drill.result import FaultResult
 from station.rehearsal.drill.times import (
@@ -24,7 +24,7 @@ from station.rehearsal.drill.times import (
     machine_load,
 )
 from station.rehearsal.ground import Ground
-from station.rehearsal.premises import Child
+from station.rehearsal.premises import Child, free_port
 
 KIND = "kill"
 CANDIDATES = 45

@@ -21,12 +21,12 @@ from sqlalchemy import func, select
 
 from station.clock import system_time
 from station.errors import Unsound, problem
-from station.rehearsal.drill.pressure import Pressure, free_port
+from station.rehearsal.drill.pressure import Pressure
 from station.rehearsal.drill.proof import prove
 from station.rehearsal.drill.result import Bilingual, FaultResult
 from station.rehearsal.drill.times import check_deadlines, check_recoveries, closed_interruptions
 from station.rehearsal.ground import STAFF_USER, Ground
-from station.rehearsal.premises import HOST, Child
+from station.rehearsal.premises import HOST, Child, free_port
 from station.rehearsal.staff import StaffMember
 from station.store.models import Attempt, Revision
 

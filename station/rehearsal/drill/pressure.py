@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import time
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -102,10 +101,3 @@ class Pressure:
         """Wait until the load has done all that it had to; gives its report."""
         self.child.check_ended_well(timeout_s=timeout_s)
         return Report.read(self._report)
-
-
-def free_port() -> int:
-    """Find a port that nobody uses, so that a station can come back at the same address."""
-    with socket.socket() as found:
-        found.bind((HOST, 0))
-        return int(found.getsockname()[1])

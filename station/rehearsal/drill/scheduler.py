@@ -20,7 +20,7 @@ from station.config import CONFIG_NAME
 from station.domain.attempt import AttemptState
 from station.domain.incident import ExtensionState
 from station.domain.sitting import interrupted_s
-from station.rehearsal.drill.pressure import Pressure, free_port
+from station.rehearsal.drill.pressure import Pressure
 from station.rehearsal.drill.proof import prove
 from station.rehearsal.drill.result import FaultResult
 from station.rehearsal.drill.times import (
@@ -32,7 +32,7 @@ from station.rehearsal.drill.times import (
     machine_load,
 )
 from station.rehearsal.ground import Ground
-from station.rehearsal.premises import HOST, START_TIMEOUT_S, Child
+from station.rehearsal.premises import HOST, START_TIMEOUT_S, Child, free_port
 from station.setup import config_text
 from station.store.locking import lock_attempts
 from station.store.models import Attempt, Extension, JournalEntry, Sitting, Staff
