@@ -24,6 +24,7 @@ from station.services import answering
 from station.store.models import Attempt, JournalEntry, Revision
 
 WITHIN_S = 90.0
+LETS_GO_WITHIN_S = 10.0
 Identity = tuple[int, int, int]
 
 
@@ -39,7 +40,13 @@ def mounted(folder: Path, *words: str) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        subprocess.run(["umount", "--lazy", str(folder)], capture_output=True, check=False)
+        # A program that was killed lets go of its files a moment later; until then the file system lives on.
+        ends = time.monotonic() + LETS_GO_WITHIN_S
+        while subprocess.run(["umount", str(folder)], capture_output=True, check=False).returncode != 0:
+            if time.monotonic() > ends or not os.path.ismount(folder):
+                subprocess.run(["umount", "--lazy", str(folder)], capture_output=True, check=False)
+                break
+            time.sleep(0.1)
 
 
 @contextmanager

@@ -126,7 +126,6 @@ def test_on_a_file_system_that_turns_read_only_nothing_is_acknowledged_and_after
                 assert not page.save()
                 assert page.ask("GET", "/api/me").status_code == 200
             ground: Ground = room.ground
-    subprocess.run(["umount", str(folder)], capture_output=True, check=False)
     assert subprocess.run(["e2fsck", "-fy", str(image)], capture_output=True, check=False).returncode < 4
     with disk_of_its_own(folder, image):
         again = serve(ground)
