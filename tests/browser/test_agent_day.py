@@ -73,13 +73,14 @@ class Room:
         return dict(seat)
 
     def device(self) -> dict[str, Any]:
+        """Give what the page of PCs says of the seat's PC; nothing before the station has read its registration."""
         (room,) = self.invigilator.line.get("/api/workstations")["rooms"]
         (seat,) = [one for one in room["seats"] if one["seat"] == SEAT]
-        return dict(seat["device"])
+        return dict(seat["device"] or {})
 
     def has_locked_with_page(self) -> bool:
         device = self.device()
-        return device["state"] == "locked" and device["browser"] == "running"
+        return device.get("state") == "locked" and device["browser"] == "running"
 
     def files(self) -> dict[str, int]:
         """Give the versions that the station has of each file of the work."""
@@ -130,7 +131,7 @@ def test_a_candidate_pc_from_its_registration_to_the_way_back(day: RunningDay, r
     register(pc, day, room.technician)
     before = pc.snapshot()
     pc.run_agent()
-    wait_until(lambda: room.device()["browser"] == "running", why="no page before the test")
+    wait_until(lambda: room.device().get("browser") == "running", why="no page before the test")
     assert pc.snapshot() == before, "nothing of the PC is changed before the log-in is open"
 
     room.invigilator.do(f"/api/sittings/{PRACTICAL}/open_admission")
@@ -142,7 +143,7 @@ def test_a_candidate_pc_from_its_registration_to_the_way_back(day: RunningDay, r
     saves_a_file(pc, room, "第一稿", versions=1)
 
     pc.cut_power()
-    wait_until(lambda: room.device()["state"] == "lost" and room.seat()["connection"] == "lost")
+    wait_until(lambda: room.device().get("state") == "lost" and room.seat()["connection"] == "lost")
     pc.boot_again()
     assert "有尚未恢复的更改（锁定中或上次未恢复）：是" in pc.exam_agent("status")
     pc.run_agent()
@@ -170,7 +171,7 @@ def test_a_candidate_pc_from_its_registration_to_the_way_back(day: RunningDay, r
     assert "解锁码" in pc.exam_agent("unlock", code), "a code is good once"
 
     day.start()
-    wait_until(lambda: room.device()["state"] == "code", why="the board does not show that a code was used")
+    wait_until(lambda: room.device().get("state") == "code", why="the board does not show that a code was used")
     room.invigilator.do("/api/devices/hold", device_ids=[room.device()["id"]])
     wait_until(room.has_locked_with_page)
     wait_until(lambda: room.seat()["connection"] == "online", why="the candidate is not back after the outage")
@@ -178,7 +179,7 @@ def test_a_candidate_pc_from_its_registration_to_the_way_back(day: RunningDay, r
     hand_in(pc, room)
     wait_until(room.is_settled, why="the last state of the folder was not told")
     room.close()
-    wait_until(lambda: room.device()["state"] == "ready")
+    wait_until(lambda: room.device().get("state") == "ready")
     wait_until(lambda: not changed(before, pc.snapshot()), why="the closed sitting leaves the PC locked")
     assert_work_goes_with_the_centres_word_and_not_before(pc, day, room)
     pc.end_agent()
