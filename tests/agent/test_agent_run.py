@@ -183,6 +183,7 @@ def test_the_browser_comes_back_while_locked_and_goes_with_the_lock(paired, desk
 def test_a_page_on_a_free_pc_may_be_closed_by_who_sits_there(paired, desk):
     agent = desk.agent(paired.address)
     until(lambda: agent.screen.is_page_open)
+    until(lambda: len(desk.pages()) == 1)
     agent.screen._main._started -= 60  # it has been open for a while
     kill_the_browser(agent)
     until(lambda: agent.is_left)

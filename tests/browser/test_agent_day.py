@@ -301,7 +301,7 @@ def work_folder(pc: AgentPc) -> Path:
 
 def browser_of(pc: AgentPc) -> psutil.Process:
     """Give the browser's first process."""
-    (found,) = [one for one in psutil.process_iter() if one.name() == "chromium" and is_first(one, pc)]
+    (found,) = [one for one in psutil.process_iter(["name"]) if one.info["name"] == "chromium" and is_first(one, pc)]
     return found
 
 
