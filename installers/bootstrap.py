@@ -40,9 +40,8 @@ VENV = ROOT / ".venv"
 STAMP = VENV / "exam-station-pins.json"
 SCRIPTS = VENV / ("Scripts" if os.name == "nt" else "bin")
 AGENT_PYTHON = "3.8"
-# Most of the time goes in waiting for programs and browsers; files stay together, as some tests share a ground. Their
-# order is that of the folders: by the number of tests, files of one test that takes minutes would be left for the end.
-SIDE_BY_SIDE = ["-n", "3", "--dist", "loadfile", "--no-loadscope-reorder"]
+# Most of the time goes in waiting for programs and browsers; files stay together, as some tests share a ground.
+SIDE_BY_SIDE = ["-n", "3", "--dist", "loadfile"]
 
 
 class SetupFailed(Exception):

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from tests.agent_pc import AgentPc
 
 START_TIMEOUT_S = 30
-# Takes minutes, most of them beside others: a suite of its own.
-FIRST = "test_python38.py"
 
 
 def skip_for_want_of(what: str) -> None:
@@ -29,11 +27,6 @@ def skip_for_want_of(what: str) -> None:
     if os.environ.get("CI") == "true":
         pytest.fail(f"not installed, but must be when CI=true: {what}")
     pytest.skip(f"not installed: {what}")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest, so that it is not waited for alone at the end."""
-    items.sort(key=lambda item: item.path.name != FIRST)
 
 
 @pytest.fixture(scope="session")
