@@ -51,7 +51,8 @@ class XScreen:
         self.environment = {**os.environ, "DISPLAY": self.name, "HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
         self.environment.pop("WAYLAND_DISPLAY", None)
         self.others = [subprocess.Popen(["openbox"], env=self.environment, **quiet)]
-        assert until(lambda: "_NET_SUPPORTING_WM_CHECK" in self.says("xprop", "-root")), "openbox did not start"
+        # It claims the screen first and lists windows last: one that opens in between is never shown.
+        assert until(lambda: "_NET_CLIENT_LIST(WINDOW)" in self.says("xprop", "-root")), "openbox did not start"
 
     def start(self, *command: str, **named: object) -> subprocess.Popen:
         process = subprocess.Popen(
