@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Mapping
 
 from client_agent import clock
@@ -21,9 +20,8 @@ class Freedom:
 
     def take(self, freed: Freed) -> None:
         """Free the PC now; raises where that cannot be written: it is free all the same, but a restart forgets it."""
-        self._set(replace(freed, at=clock.now().isoformat()))
-        assert self.freed is not None
-        self._store.keep_freed(self.freed)
+        self._set(freed)
+        self._store.keep_freed(freed)
 
     def look(self, orders: Orders | None) -> bool:
         """Take up what `exam-agent unlock` or `restore` wrote: True. `orders`: the station's own of this run.

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Mapping
 
+from client_agent import clock
 from client_agent.durable import write_durably
 from client_agent.errors import AgentError, problem
 from client_agent.machine import Identity
@@ -42,7 +43,7 @@ class Pairing:
 
 @dataclass(frozen=True)
 class Freed:
-    """Who freed this PC against its orders: `code`, `command` or `restore`; `at` by this PC's clock (`freedom`)."""
+    """Who freed this PC against its orders: `code`, `command` or `restore`; `at` by its clock, once it is kept."""
 
     by: str
     code_id: str = ""
@@ -104,8 +105,9 @@ class Store:
         return Freed(*(str(kept.get(name, "")) for name in ("by", "code_id", "at"))) if kept else None
 
     def keep_freed(self, freed: Freed | None) -> None:
+        """Keep who freed this PC, as of now unless it says; None: nobody any more."""
         if freed is not None:
-            self._write("freed.json", asdict(freed))
+            self._write("freed.json", asdict(replace(freed, at=freed.at or clock.now().isoformat())))
         else:
             with contextlib.suppress(OSError):
                 self.path("freed.json").unlink()

@@ -132,7 +132,7 @@ def restore(store: Store, lockdown: Lockdown, say: Say, *, unless_locked: bool =
         say("本机没有锁定。", "This PC is not locked.")
         return True
     if is_running:
-        store.keep_freed(Freed("restore", at=clock.now().isoformat()))
+        store.keep_freed(Freed("restore"))
         _wait_until_freed(store, lockdown)
         say("运行中的程序已解除锁定并恢复本机。", "The running agent has unlocked and restored this PC.")
         return True
@@ -152,7 +152,7 @@ def unlock(store: Store, lockdown: Lockdown, code: str, say: Say) -> bool:
     orders = Orders.parse(document) if isinstance(document, dict) else None
     codes = parse_codes(orders.unlock_codes if orders is not None else ())
     used = UnlockCodes(store.path("unlock_codes.json")).use(code, codes)
-    store.keep_freed(Freed("code", used, clock.now().isoformat()))
+    store.keep_freed(Freed("code", used))
     if holder_of(store.folder) is not None:
         _wait_until_freed(store, lockdown)
         say("已解锁。", "Unlocked.")

@@ -7,6 +7,7 @@ from typing import Any
 import requests
 
 from station.services import pairing
+from station.store.models import Device
 from tests.building import BuiltRoom
 
 NONCE = "0123456789abcdef" * 2
@@ -71,6 +72,11 @@ class AgentPc(requests.Session):
     def keep(self, registered: dict[str, Any]) -> None:
         self.device_id = registered["device_id"]
         self.headers["Authorization"] = f"Bearer {registered['device_token']}"
+
+    def row(self) -> Device:
+        """Give what the station keeps of this PC."""
+        with self.room.store.reading() as db:
+            return db.get_one(Device, self.device_id)
 
     def ask_beat(self, **changes: Any) -> requests.Response:
         self.sequence += 1

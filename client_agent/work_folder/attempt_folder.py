@@ -25,7 +25,7 @@ from client_agent.work_folder.watcher import Watcher
 
 WORK_DISK_FAILED = problem(
     "work_disk_failed",
-    "作业文件夹读写失败：{reason}。系统会继续重试。",
+    "作品文件夹读写失败：{reason}。系统会继续重试。",
     "The work folder could not be read or written: {reason}. This is tried again.",
 )
 

@@ -16,7 +16,7 @@ from client_agent.work_folder.surroundings import LastState, Surroundings
 
 WORK_FAULT = problem(
     "work_fault",
-    "作业文件夹程序出错（{reason}），正在重试。请告知技术人员。",
+    "作品文件夹程序出错（{reason}），正在重试。请告知技术人员。",
     "The work folder's program failed ({reason}) and tries again. Tell the technician.",
 )
 

@@ -24,12 +24,12 @@ from client_agent.work_folder.station import FolderPlan
 
 NO_ROOM_FOR_WORK = problem(
     "no_room_for_work",
-    "本机没有足够的磁盘空间存放作业文件夹（需要 {needed_mb} MB）。请清理磁盘，或换到备用机。",
+    "本机没有足够的磁盘空间存放作品文件夹（需要 {needed_mb} MB）。请清理磁盘，或换到备用机。",
     "No drive of this PC has room for the work folder ({needed_mb} MB). Free some space or take a spare PC.",
 )
 WORK_FOLDER_HELD = problem(
     "work_folder_held",
-    "作业文件夹“{folder}”中有文件正被其他程序使用，暂时不能移开。请关闭 Photoshop 等程序。",
+    "作品文件夹“{folder}”中有文件正被其他程序使用，暂时不能移开。请关闭 Photoshop 等程序。",
     "A program still uses files in the work folder {folder}: it cannot be put aside yet. Close Photoshop and the like.",
 )
 

@@ -17,10 +17,11 @@ from client_agent import clock
 from client_agent.errors import AgentError, problem
 from client_agent.work_folder.files import Files, Mark, leads_elsewhere
 from client_agent.work_folder.names import is_passed_over, is_temporary
+from client_agent.work_folder.nolinks import DEEPEST
 
 WORK_TOO_MANY_FILES = problem(
     "work_too_many_files",
-    "作业文件夹中的文件超过 {most} 个，多出的不会保存到服务器。请删除不需要的文件。",
+    "作品文件夹中的文件超过 {most} 个，多出的不会保存到服务器。请删除不需要的文件。",
     "There are more than {most} files in the work folder: those beyond do not go to the station. Delete some.",
 )
 
@@ -34,7 +35,6 @@ PAUSE_BY_COST = 150.0  # a look may take 1/150 of the time
 TRUE_LOOKS = 200
 # More than any candidate makes: a program that ran wild must not take the PC's memory, nor the station's disk.
 MOST_FILES = 10_000
-DEEPEST = 60
 
 
 class Change(NamedTuple):

@@ -13,6 +13,8 @@ from station.domain.agent_orders import HOLDING
 from station.domain.tokens import new_token, token_hash
 from station.errors import Missing, Refused, problem
 from station.services import journal
+from station.store.device_freedom import set_freed
+from station.store.device_queries import seat_number_of
 from station.store.locking import lock_row
 from station.store.models import Device, Room, Seat, Sitting, Workstation, WorkstationState
 
@@ -241,11 +243,6 @@ def note_version(db: Session, device_id: int, *, version: str, at: datetime) -> 
         journal.append(db, "device_updated", at=at, name=device.name, version=version)
 
 
-def seat_number_of(db: Session, device: Device) -> str:
-    """Say a device's seat number, '' without one."""
-    return db.get_one(Seat, device.seat_id).number if device.seat_id is not None else ""
-
-
 def _room(db: Session, room_id: int) -> Room:
     room = db.get(Room, room_id)
     if room is None or room.is_rehearsal:
@@ -318,5 +315,5 @@ def _leave_seat(db: Session, device: Device, *, at: datetime) -> None:
         .where(Workstation.device_id == device.id, Workstation.replaced_at.is_(None))
         .values(replaced_at=at, state=WorkstationState.RELEASED)
     )
-    device.seat_id, device.freed_sitting_id, device.freed_by, device.freed_at = None, None, None, None
-    device.freed_code, device.freed_seen_by, device.held_at, device.held_by = "", None, None, None
+    set_freed(device)
+    device.seat_id, device.held_at, device.held_by = None, None, None

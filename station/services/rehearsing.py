@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from station.domain.rehearsal import (
@@ -217,17 +217,19 @@ def break_off_all(db: Session, *, by: int, at: datetime) -> list[str]:
 
 def is_any_overdue(db: Session, *, at: datetime) -> bool:
     """Say cheaply whether a stop of the station has left a rehearsal unfinished."""
-    overdue = select(Rehearsal.id).where(Rehearsal.state == RehearsalState.RUNNING, Rehearsal.ends_by < at - JUDGING)
-    return db.scalars(overdue.limit(1)).first() is not None
+    return db.scalars(select(Rehearsal.id).where(*_overdue(at)).limit(1)).first() is not None
 
 
 def end_overdue(db: Session, *, at: datetime) -> list[str]:
     """Break off what a stop of the station left unfinished."""
-    overdue = select(Rehearsal).where(Rehearsal.state == RehearsalState.RUNNING, Rehearsal.ends_by < at - JUDGING)
     files: list[str] = []
-    for one in db.scalars(overdue).all():
+    for one in db.scalars(select(Rehearsal).where(*_overdue(at))).all():
         files += _end(db, one, RehearsalState.BROKEN, None, at=at)
     return files
+
+
+def _overdue(at: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return Rehearsal.state == RehearsalState.RUNNING, Rehearsal.ends_by < at - JUDGING
 
 
 def count_reported(db: Session, rehearsal_id: int) -> int:

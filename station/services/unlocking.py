@@ -20,6 +20,8 @@ from sqlalchemy.orm import Session
 from station.domain.incident import check_text
 from station.errors import Missing, Refused, problem
 from station.services import journal
+from station.store.device_freedom import is_freed_by_code, set_freed
+from station.store.device_queries import seat_number_of
 from station.store.locking import lock_row
 from station.store.models import Device, Room, Seat, UnlockCode
 
@@ -176,15 +178,14 @@ def note_unlocked(
         db.add(code)
     if code is not None:
         code.used_at = used_at
-    seat = _seat_number(db, device)
+    seat = seat_number_of(db, device) or "—"
     told = {"seat": seat, "name": device.name, "code": code_id or "—"}
     journal.append(db, "unlocked_by_code", at=at, sitting_id=sitting_id, **told)  # type: ignore[arg-type]
     if device.held_at is not None and device.held_at >= used_at:
         held = {"seat": seat, "name": device.name}
         journal.append(db, "device_held", at=at, by=device.held_by, sitting_id=sitting_id, **held)  # type: ignore[arg-type]
         return True
-    device.freed_sitting_id, device.freed_by, device.freed_at = sitting_id, None, used_at
-    device.freed_code, device.freed_seen_by = code_id, None
+    set_freed(device, sitting_id, code=code_id, at=used_at)
     return True
 
 
@@ -194,15 +195,10 @@ def acknowledge_unlock(db: Session, device_id: int, *, by: int, at: datetime) ->
     if device is None or not is_freed_by_code(device) or device.freed_seen_by is not None:
         return False
     device.freed_seen_by = by
-    told = {"seat": _seat_number(db, device), "name": device.name, "code": device.freed_code or "—"}
+    told = {"seat": seat_number_of(db, device) or "—", "name": device.name, "code": device.freed_code or "—"}
     sitting_id = device.freed_sitting_id
     journal.append(db, "unlock_acknowledged", at=at, by=by, sitting_id=sitting_id, **told)  # type: ignore[arg-type]
     return True
-
-
-def is_freed_by_code(device: Device) -> bool:
-    """Say whether a PC is free by a code, not by staff."""
-    return device.freed_sitting_id is not None and device.freed_by is None
 
 
 def free_device(db: Session, device: Device, *, sitting_id: int | None, reason: str, by: int, at: datetime) -> None:
@@ -210,9 +206,9 @@ def free_device(db: Session, device: Device, *, sitting_id: int | None, reason: 
     check_text(reason)
     if sitting_id is None:
         raise Refused(NOTHING_HELD)
-    device.freed_sitting_id, device.freed_by, device.freed_at = sitting_id, by, at
-    device.freed_code, device.freed_seen_by, device.held_at, device.held_by = "", None, None, None
-    seat = _seat_number(db, device)
+    set_freed(device, sitting_id, by=by, at=at)
+    device.held_at, device.held_by = None, None
+    seat = seat_number_of(db, device) or "—"
     journal.append(db, "device_freed", at=at, by=by, sitting_id=sitting_id, seat=seat, name=device.name, reason=reason)
 
 
@@ -228,9 +224,8 @@ def hold_device(db: Session, device_id: int, *, by: int, at: datetime) -> bool:
     if device.freed_sitting_id is None:
         return False
     sitting_id = device.freed_sitting_id
-    device.freed_sitting_id, device.freed_by, device.freed_at = None, None, None
-    device.freed_code, device.freed_seen_by = "", None
-    seat = _seat_number(db, device)
+    set_freed(device)
+    seat = seat_number_of(db, device) or "—"
     journal.append(db, "device_held", at=at, by=by, sitting_id=sitting_id, seat=seat, name=device.name)
     return True
 
@@ -251,7 +246,3 @@ def _device_at(db: Session, seat_id: int) -> tuple[Seat, Device]:
     if seat is None or device is None:
         raise Missing(NO_DEVICE_HERE, seat="—" if seat is None else seat.number)
     return seat, device
-
-
-def _seat_number(db: Session, device: Device) -> str:
-    return "—" if device.seat_id is None else db.get_one(Seat, device.seat_id).number

@@ -10,7 +10,13 @@ from typing import Any
 from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session
 
+from station.store.device_freedom import is_freed_by_code
 from station.store.models import Device, DeviceCommand, Room, Seat
+
+
+def seat_number_of(db: Session, device: Device) -> str:
+    """Say a device's seat number, '' without one."""
+    return db.get_one(Seat, device.seat_id).number if device.seat_id is not None else ""
 
 
 @dataclass(frozen=True)
@@ -101,7 +107,7 @@ def _known(device: Device, seat: Seat | None, room: Room | None) -> KnownDevice:
         screen_text=device.screen_text,
         screen_since=device.screen_since,
         freed_sitting_id=device.freed_sitting_id,
-        is_freed_by_code=device.freed_sitting_id is not None and device.freed_by is None,
+        is_freed_by_code=is_freed_by_code(device),
         freed_at=device.freed_at,
         freed_code=device.freed_code,
         is_freed_seen=device.freed_seen_by is not None,

@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 
 from station.errors import StationError
 from station.services import agent_commands, invigilation, pairing, unlocking
-from station.store.models import Device, Entry, ScreenPicture, Seat, Subject, UnlockCode
+from station.store.models import Entry, ScreenPicture, Seat, Subject, UnlockCode
 from station.web.agent import PAGE_CODE_WRONG
 from tests.agent_pc import Browser
 from tests.building import build_room, events
@@ -24,11 +24,6 @@ def room(tmp_path):
     built = build_room(tmp_path)
     yield built
     built.close()
-
-
-def device(room, pc):
-    with room.store.reading() as db:
-        return db.get_one(Device, pc.device_id)
 
 
 def allow(room, **policy):
@@ -118,7 +113,7 @@ def test_an_updated_agent_tells_its_version_once(room, pc):
     for _ in range(2):
         pc.beat(agent_version="0.2.0")
         room.edge.roll.look_again()
-    assert device(room, pc).version == "0.2.0"
+    assert pc.row().version == "0.2.0"
     assert events(room).count("device_updated") == 1
 
 

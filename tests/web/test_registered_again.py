@@ -48,11 +48,6 @@ def technician(room):
         yield one
 
 
-def device(room, pc):
-    with room.store.reading() as db:
-        return db.get_one(Device, pc.device_id)
-
-
 def fall_silent(room, pc):
     room.edge.devices.last(pc.device_id).heard_s -= 4.5
 
@@ -94,7 +89,7 @@ def test_a_pc_whose_disk_was_reset_comes_back_to_its_seat_by_itself_on_another_a
     macs = ["00:1b:21:aa:bb:cc", "02:42:ac:11:00:02"]  # a virtual card more
     back = pc.ask_to_register(name="WIN-8F3K2", macs=macs).json()
     assert back["seat"]["number"] == "3"
-    assert device(room, pc).doubt == ""
+    assert pc.row().doubt == ""
     assert "device_doubted" not in events(room)
 
 
@@ -126,9 +121,9 @@ def test_a_pc_that_is_not_like_the_one_before_is_shown_until_the_technician_has_
 
 def test_what_is_not_known_of_a_pc_makes_no_doubt(room, pc, twin):
     assert twin.ask_to_register("3", macs=[], hardware={}).status_code == 200
-    assert device(room, pc).doubt == ""
+    assert pc.row().doubt == ""
     assert twin.ask_to_register("3", **OTHER_CARD).status_code == 200
-    assert device(room, pc).doubt == "", "the cards of before were not known"
+    assert pc.row().doubt == "", "the cards of before were not known"
 
 
 def test_while_a_sitting_is_held_another_pc_takes_no_place_until_the_technician_has_taken_the_old_one_away(
@@ -144,7 +139,7 @@ def test_while_a_sitting_is_held_another_pc_takes_no_place_until_the_technician_
     assert technician.act("/api/devices/remove", device_ids=[], device_id=pc.device_id).status_code == 200
     room.edge.roll.look_again()
     assert twin.ask_to_register("3", **OTHER_CARD).json()["seat"]["number"] == "3"
-    assert device(room, pc).doubt == ""
+    assert pc.row().doubt == ""
 
 
 def test_an_agent_that_lost_its_token_is_registered_as_soon_as_its_last_beat_is_old(room, candidate_address, tmp_path):

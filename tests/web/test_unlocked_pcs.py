@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from station.domain.sitting import SittingState
 from station.services import invigilation, unlocking
-from station.store.models import Device, JournalEntry, Sitting, UnlockCode
+from station.store.models import JournalEntry, Sitting, UnlockCode
 from tests.agent_pc import AgentPc
 from tests.building import build_room
 from tests.console.serving import refusal, served_candidate_app
@@ -44,11 +44,6 @@ def events(room):
     return [event for event, _, _ in journal(room)]
 
 
-def device(room, pc):
-    with room.store.reading() as db:
-        return db.get_one(Device, pc.device_id)
-
-
 def hold(room, pc):
     with room.changing() as db:
         return unlocking.hold_device(db, pc.device_id, by=room.staff["invigilator"], at=room.clock.now())
@@ -56,7 +51,7 @@ def hold(room, pc):
 
 def test_a_freed_pc_is_known_with_its_code_and_the_moment_it_was_used_not_heard_of(room, pc):
     pc.beat(state=FREED | {"unlock_code": "k2", "unlocked_s": 125.0})
-    known = device(room, pc)
+    known = pc.row()
     assert (known.freed_code, room.clock.now() - known.freed_at) == ("k2", timedelta(seconds=125))
     assert pc.orders()["lock"] is None
 
@@ -90,7 +85,7 @@ def test_to_lock_again_names_the_code_so_that_a_pc_that_never_saw_other_orders_o
     assert after["lock"] == before["lock"]
     assert after["lock_again"] == ["k2"]
     assert after["version"] != before["version"]
-    assert device(room, pc).freed_at is None
+    assert pc.row().freed_at is None
 
 
 def test_a_code_that_a_restored_station_does_not_know_is_not_given_out_again(room, pc):
@@ -135,4 +130,4 @@ def test_a_time_that_is_none_is_refused_by_name(pc, told):
 
 def test_a_pc_whose_clock_went_wild_says_nothing_of_last_year(room, pc):
     pc.beat(state=FREED | {"unlock_code": "k2", "unlocked_s": 1e12})
-    assert room.clock.now() - device(room, pc).freed_at == timedelta(days=1)
+    assert room.clock.now() - pc.row().freed_at == timedelta(days=1)

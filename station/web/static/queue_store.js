@@ -4,6 +4,7 @@
  */
 
 import { forgetLastWords, lastWords, namesOf } from "./last_words.js";
+import { identity } from "./settling.js";
 
 const NAME = "exam-station-queue";
 const KEPT_MS = 3 * 24 * 3600 * 1000;
@@ -92,7 +93,7 @@ class QueueStore {
   }
 
   #together(onDisk) {
-    const merged = new Map(onDisk.map((row) => [nameOf(row), row]));
+    const merged = new Map(onDisk.map((row) => [identity(row), row]));
     for (const name of this.memory.gone.keys()) merged.delete(name);
     for (const [name, row] of this.memory.kept) merged.set(name, row);
     return [...merged.values()];
@@ -204,18 +205,18 @@ class MemoryStore {
 
   swap(gone, rows) {
     for (const row of gone) {
-      this.kept.delete(nameOf(row));
-      this.gone.set(nameOf(row), row);
+      this.kept.delete(identity(row));
+      this.gone.set(identity(row), row);
     }
     for (const row of rows) {
-      this.gone.delete(nameOf(row));
-      this.kept.set(nameOf(row), row);
+      this.gone.delete(identity(row));
+      this.kept.set(identity(row), row);
     }
   }
 
   /** What waits for the disk, but for what is about to change anyway. */
   waiting(gone, rows) {
-    const changing = new Set([...gone, ...rows].map(nameOf));
+    const changing = new Set([...gone, ...rows].map(identity));
     const others = (map) => [...map].filter(([name]) => !changing.has(name)).map(([, row]) => row);
     return { gone: others(this.gone), rows: others(this.kept) };
   }
@@ -223,8 +224,8 @@ class MemoryStore {
   /** The disk has taken these changes. */
   settle(rows) {
     for (const row of rows) {
-      this.kept.delete(nameOf(row));
-      this.gone.delete(nameOf(row));
+      this.kept.delete(identity(row));
+      this.gone.delete(identity(row));
     }
   }
 
@@ -233,10 +234,6 @@ class MemoryStore {
       for (const [name, row] of map) if (row.attempt_id === attemptId) map.delete(name);
     }
   }
-}
-
-function nameOf(row) {
-  return keyOf(row).join("/");
 }
 
 function keyOf(row) {
