@@ -10,6 +10,7 @@ from datetime import datetime
 from sqlalchemy import Select, bindparam, select, update
 from sqlalchemy.orm import Session
 
+from station.domain.agent_orders import HOLDING
 from station.domain.attempt import ENDED
 from station.domain.roster import initial_password
 from station.domain.sitting import SITTING_STATE_WRONG, STATE_NAMES, SittingState
@@ -25,6 +26,7 @@ from station.store.models import (
     Entry,
     Room,
     Seat,
+    SeatMove,
     Sitting,
     Workstation,
     WorkstationState,
@@ -43,6 +45,11 @@ LOGGED_IN_ELSEWHERE = problem(
     "logged_in_elsewhere",
     "该准考证号已在另一台考生机登录，本机已停止作答。答案均已保留，如非本人操作请举手报告。",
     "This ticket number has logged in on another PC; answering stopped here. Raise your hand if that was not you.",
+)
+MOVED_TO_SEAT = problem(
+    "moved_to_seat",
+    "本机考生已换到 {seat} 号考位，请到该考位继续考试。答案均已保留，有问题请举手。",
+    "The candidate of this PC was moved to seat {seat}: go on there. All answers are kept; raise your hand for help.",
 )
 WAITING_FOR_RELEASE = problem(
     "waiting_for_release",
@@ -159,7 +166,8 @@ def record_failed_login(db: Session, ticket_number: str, *, address: str, at: da
 def login_of(db: Session, token: str) -> CandidateLogin:
     """Find the live log-in behind a cookie.
 
-    Raises `not_logged_in` for a stranger and `logged_in_elsewhere` when a newer log-in took its place.
+    Raises `not_logged_in` for a stranger, `logged_in_elsewhere` when a newer log-in took its place and
+    `moved_to_seat` when staff gave the candidate another seat for what goes on.
     """
     login = None
     if token:
@@ -167,8 +175,34 @@ def login_of(db: Session, token: str) -> CandidateLogin:
     if login is None:
         raise Unauthenticated(NOT_LOGGED_IN)
     if login.ended_at is not None:
-        raise Unauthenticated(LOGGED_IN_ELSEWHERE if login.ended_reason == "replaced" else NOT_LOGGED_IN)
+        raise _why_ended(db, login)
     return login
+
+
+def _why_ended(db: Session, login: CandidateLogin) -> Unauthenticated:
+    if login.ended_reason == "replaced":
+        return Unauthenticated(LOGGED_IN_ELSEWHERE)
+    seat = _seat_moved_to(db, login) if login.ended_reason == "moved" else None
+    if seat is None or seat.id == login.seat_id:
+        return Unauthenticated(NOT_LOGGED_IN)
+    return Unauthenticated(MOVED_TO_SEAT, seat=seat.number)
+
+
+def _seat_moved_to(db: Session, login: CandidateLogin) -> Seat | None:
+    """Find the seat that a log-in's candidate was given since, in a sitting that still holds its PCs."""
+    return db.scalars(
+        select(Seat)
+        .join(SeatMove, SeatMove.new_seat_id == Seat.id)
+        .join(Entry, Entry.id == SeatMove.entry_id)
+        .join(Sitting, Sitting.id == Entry.sitting_id)
+        .where(
+            Entry.candidate_id == login.candidate_id,
+            Sitting.state.in_(HOLDING),
+            SeatMove.moved_at >= login.ended_at,
+        )
+        .order_by(SeatMove.id.desc())
+        .limit(1)
+    ).first()
 
 
 def waits_for_release(login: CandidateLogin, entry: Entry) -> bool:

@@ -6,9 +6,9 @@ import pytest
 from playwright.sync_api import Browser, Route, expect
 from sqlalchemy import select
 
-from station.services import admission, answering
-from station.store.models import Attempt, Candidate, CandidateLogin, CurrentAnswer, Place, Revision
-from tests.browser.pages import CandidatePc, answers, wait_for_answer
+from station.services import admission, answering, invigilation
+from station.store.models import Attempt, Candidate, CandidateLogin, CurrentAnswer, Entry, Place, Revision, Seat
+from tests.browser.pages import CandidatePc, answers, keep_picture, wait_for_answer
 from tests.web.seating import SeatedRoom
 
 pytestmark = pytest.mark.browser
@@ -155,6 +155,27 @@ def test_r_rost_2_a_log_in_elsewhere_is_told_and_ends_this_page_only_when_releas
     pc.page.wait_for_selector("#ticket")
     expect(other.item("c1").get_by_role("radio").nth(1)).to_be_checked()
     other.context.close()
+
+
+def test_r_day_7_a_page_left_behind_by_a_move_names_the_new_seat_and_still_brings_what_it_holds(
+    room: SeatedRoom, pc: CandidatePc
+) -> None:
+    pc.page.context.set_offline(True)
+    pc.item("c1").get_by_text("选项B").click()
+    expect(pc.page.locator(".saved")).to_contain_text("待发送")
+    with room.store.transaction() as db:
+        entry, spare = db.get_one(Entry, room.entries["theory"][0]), db.get_one(Seat, room.seat_id(4))
+        invigilation.move_to_spare(db, entry, spare, reason="网线断了", by=room.staff_id, at=room.clock.now())
+    pc.page.context.set_offline(False)
+    cover = pc.page.locator("dialog.cover")
+    expect(cover).to_contain_text("本机考生已换到 4 号考位，请到该考位继续考试。")
+    wait_for_answer(room, "c1", {"base": {"identifier": "B"}})
+    expect(cover).to_contain_text("您在这里作答的答案都已送达服务器")
+    keep_picture(pc.page, "moved-away")
+    cover.get_by_role("button", name="返回登录页").click()
+    expect(pc.page.locator("#ticket")).to_be_visible()
+    expect(pc.page.locator("main")).to_contain_text("本机考生已换到 4 号考位")
+    keep_picture(pc.page, "moved-away-login")
 
 
 @pytest.mark.parametrize("size", ["1366x768", "1920x1080"])

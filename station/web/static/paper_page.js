@@ -95,13 +95,15 @@ class PaperPage {
     return blocked && failures < BLOCKED_FROM ? null : trouble;
   }
 
-  /** Another log-in took over, here or on another PC: read-only, and the queue still goes out. */
+  /** Another log-in took over, or staff gave another seat: read-only, and the queue still goes out. */
   loggedOut(error) {
-    if (error.code !== "logged_in_elsewhere" || !this.isReady) return false;
+    const isMoved = error.code === "moved_to_seat";
+    if ((!isMoved && error.code !== "logged_in_elsewhere") || !this.isReady) return false;
     this.isReplaced = true;
     this.#lock(true);
     this.replaced = [error.sentence, say(`本页自 ${clockTime(stationNow())} 起停止作答。`, `This page stopped at ${clockTime(stationNow())}.`)];
-    this.#setCover("elsewhere", say("已在另一处登录", "Logged in elsewhere"), [...this.replaced, leftHereText(this.saving.unsent)], [say("返回登录页", "Back to log-in"), () => location.reload()]);
+    const title = isMoved ? say("已换考位", "Moved to another seat") : say("已在另一处登录", "Logged in elsewhere");
+    this.#setCover("elsewhere", title, [...this.replaced, leftHereText(this.saving.unsent)], [say("返回登录页", "Back to log-in"), () => location.reload()]);
     return true;
   }
 
