@@ -19,7 +19,7 @@ const ACTS = [
   { code: "confirm", act: "set_up_seats", text: say("确认考试机", "Confirm PC"), holds: (seat) => seat.device.is_doubted, perform: confirmPc, hint: say("更换过网卡、主板等的考试机，核对后确认", "For a PC whose parts were changed, after a look at it") },
   { code: "free", act: "free_devices", text: say("解除锁定", "Unlock"), holds: (seat) => seat.device.is_held && !["freed", "code"].includes(seat.device.state), perform: free, danger: true },
   { code: "hold", act: "free_devices", text: say("重新锁定", "Lock again"), holds: (seat) => ["freed", "code"].includes(seat.device.state) || (seat.device.is_held && !there(seat)), perform: hold, hint: say("断线的考试机恢复连接后锁定", "A PC that is away locks when it is back") },
-  { code: "acknowledge", act: "free_devices", text: say("已知悉", "Noted"), holds: (seat) => seat.device.state === "code" && !seat.device.is_freed_seen, perform: acknowledge, hint: say("知悉已用解锁码，保持解锁，不再报警", "Stays unlocked, calls nobody any more") },
+  { code: "acknowledge", act: "free_devices", text: say("知悉", "Noted"), holds: (seat) => seat.device.state === "code" && !seat.device.is_freed_seen, perform: acknowledge, hint: say("知悉已用解锁码，保持解锁，不再报警", "Stays unlocked, calls nobody any more") },
   { code: "unlock_code", act: "show_unlock_code", text: say("解锁码", "Unlock code"), holds: any, one: true, perform: showCode, hint: say("考试机连不上服务器又锁定时使用", "For a locked PC that cannot reach the server") },
   { code: "log_out", act: "command_devices", text: say("注销", "Log out"), holds: there, perform: (seats, done) => command(seats, done, "log_out", say("注销", "Log out"), say("注销操作系统账户。有人作答的考试机不能注销。", "Logs out of the system; refused where somebody answers."), true), danger: true },
   { code: "shut_down", act: "command_devices", text: say("关机", "Shut down"), holds: there, perform: (seats, done) => command(seats, done, "shut_down", say("关机", "Shut down"), say("有人作答的考试机不能关机。", "Refused where somebody answers."), true), danger: true },
@@ -160,9 +160,9 @@ export async function holdNow(seats) {
 
 function acknowledge(seats, done) {
   return ask({
-    title: say("已知悉解锁", "Note the unlocking"),
+    title: say("知悉解锁", "Note the unlocking"),
     effects: [whom(seats), say("考试机保持解锁，须有人看管；监控页不再报警。写入记录。", "They stay unlocked and somebody has to watch; the board calls nobody any more. It is recorded.")],
-    confirm: say("已知悉", "Noted"), isFilledIn: true,
+    confirm: say("知悉", "Noted"), isFilledIn: true,
     act: async () => { await post("/api/devices/acknowledge", ids(seats)); await done(); },
   });
 }
