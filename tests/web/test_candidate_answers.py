@@ -188,7 +188,7 @@ def test_r_day_7_a_moved_candidates_old_pc_may_still_send_what_it_had(running: S
         invigilation.move_to_spare(
             db, db.merge(entry), db.merge(spare), reason="死机", by=running.staff_id, at=running.clock.now()
         )
-    assert refusal(old.get("/api/me")) == (401, "not_logged_in")
+    assert refusal(old.get("/api/me")) == (401, "moved_to_seat")
     new = running.browser(4)
     assert new.log_in(running.tickets[0]).json()["waits_for_release"] is False
     assert new.me()["view"] == "paper"
