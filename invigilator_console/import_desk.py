@@ -126,9 +126,9 @@ class ImportDesk:
                 staged.keep()
             job.staged, job.state = staged, "ready"
         except StationError as refusal:
-            job.refusal, job.state = refusal, "refused"
             if isinstance(refusal, ImportRejected):
                 job.rejections = refusal.rejections
+            job.refusal, job.state = refusal, "refused"  # last: who sees the state asks for nothing more
         except Exception as error:
             if is_disk_full(error):
                 job.refusal, job.state = Unsound(NO_SPACE_FOR_FILES), "refused"
