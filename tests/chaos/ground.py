@@ -120,6 +120,7 @@ class Page:
             assert self.save(), "an answer was refused"
 
     def save_until_refused(self) -> None:
+        """Save on a disk that is full: a log that was carried over meanwhile starts anew, and takes a few more."""
         for _ in range(20_000):
             if not self.save():
                 return
