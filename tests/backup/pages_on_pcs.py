@@ -41,11 +41,12 @@ class PageOnPc:
     def answer(self) -> None:
         """Change one answer and send what is not acknowledged yet; an absent station leaves it in the queue."""
         self.number += 1
-        sequence = sum(row["place"] == self.place for row in self.rows) + 1
+        place = self.place  # which `reload` may change at any moment
+        sequence = sum(row["place"] == place for row in self.rows) + 1
         item = self.items[self.number % len(self.items)]
         response = {"base": {"identifier": "ABCD"[self.number % 4]}}
         self.rows.append(
-            {"place": self.place, "sequence": sequence, "item_id": item, "response": response, "acknowledged": False}
+            {"place": place, "sequence": sequence, "item_id": item, "response": response, "acknowledged": False}
         )
         self.send()
 
@@ -57,7 +58,7 @@ class PageOnPc:
             saves = [{name: row[name] for name in ("sequence", "item_id", "response")} for row in rows]
             try:
                 reply = self.post("/api/saves", attempt_id=self.seated.attempt_id, place=place, saves=saves, view=None)
-            except requests.ConnectionError:
+            except requests.RequestException:
                 return False
             assert reply.status_code == 200, reply.text
             assert len(reply.json()["acknowledged"]) == len(rows), reply.text

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import select
 
 from station.backup.recovery import make_recovery
+from station.backup.target import Target
 from station.clock import system_time
 from station.config import load_config
 from station.domain.work_folder import WorkCause
@@ -96,6 +97,13 @@ def watched(tmp_path: Path) -> Iterator[Server]:
     built.ground.close()
 
 
+def last_sign(server: Server) -> datetime:
+    """Say when the server last noted on its stick that it is alive."""
+    (folder,) = server.stick.glob("exam-backup-*")
+    key = load_signing_key(server.ground.config.keys / "station.pem").public_key()
+    return Target(folder).read_alive(key) or datetime.min.replace(tzinfo=UTC)
+
+
 def check_nothing_is_lost(home: Path, pages: list[PageOnPc]) -> None:
     config = load_config(home)
     store = open_store(config.store_url, config.folder)
@@ -169,8 +177,11 @@ def test_the_outage_counts_from_the_old_servers_last_sign_of_life_and_not_from_t
         while not list(watched.stick.glob("*/snapshot-*.json")):
             assert time.monotonic() < until, "the start of the sitting is backed up at once"
             time.sleep(0.2)
+        noticed = system_time()
+        while last_sign(watched) - noticed < timedelta(seconds=6):  # written anew, well after the backup
+            assert time.monotonic() < until + 60
+            time.sleep(0.2)
         room.wait_for(1)
-        time.sleep(12)  # the sign of life is at least once written anew after the backup
         first.process.kill()
     restored = command("restore", watched.stick, second, "--code", watched.code)
     watched.serve(second)

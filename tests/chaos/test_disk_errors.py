@@ -75,7 +75,7 @@ def steps_of(trace: Path) -> list[str]:
     """What happened to SQLite's log, in order: failed, cut (to nothing), flushed with new frames in it."""
     steps: list[str] = []
     written = False
-    for line in trace.read_text("utf-8", errors="replace").splitlines():
+    for line in whole_lines(trace):
         if not LOG_FILE.search(line):
             continue
         if "pwrite64" in line:
@@ -90,6 +90,19 @@ def steps_of(trace: Path) -> list[str]:
                 steps.append("flushed")
             written = False
     return steps
+
+
+def whole_lines(trace: Path) -> Iterator[str]:
+    """Give a line a call, where it ended: strace cuts one in two when another thread comes between."""
+    begun: dict[str, str] = {}
+    for line in trace.read_text("utf-8", errors="replace").splitlines():
+        thread, cut = line.partition(" ")[0], " <unfinished ...>"
+        if line.endswith(cut):
+            begun[thread] = line.removesuffix(cut)
+        elif found := re.search(r"<\.\.\. \w+ resumed>", line):
+            yield begun.pop(thread) + line[found.end() :]
+        else:
+            yield line
 
 
 @contextmanager

@@ -73,10 +73,10 @@ def test_without_namespaces_repeated_requests_two_pages_and_half_requests_are_pl
 
 def test_a_cut_that_cuts_nothing_is_noticed(tmp_path: Path) -> None:
     with stage(tmp_path / "network", has_network=False) as on:
-        load = on.start_load("uncut", 1, mode="open", every_s=0.1, seconds=4.0)
+        load = on.start_load("uncut", 1, mode="open", every_s=0.1, seconds=10.0)
         while not load.acked():
             assert load.child.process.poll() is None
-        was_cut, _ = network.sit_out([load], 1.5)
+        was_cut, _ = network.sit_out([load], 5.0)
         assert not was_cut
         load.finish()
 

@@ -16,6 +16,7 @@ from station.rehearsal.drill.cut_room import Room, make_ground, record
 from station.rehearsal.drill.disk_trace import read_calls
 from station.rehearsal.drill.replies import FileTold, HandInTold, SaveTold, told_by
 from station.store import open_store
+from station.store.files import path_of
 from station.store.models import Attempt, Revision
 from tests.chaos.machine import needs_tracing
 
@@ -77,9 +78,10 @@ def test_a_damaged_file_a_missing_one_and_a_hand_in_undone_count_as_lost(
     left: tuple[Path, Promise, tuple[str, ...]], copy: Path
 ) -> None:
     promise = left[1]
-    files = sorted(path for path in (copy / "data/uploads").rglob("*") if path.is_file())
-    files[0].write_bytes(b"")
-    files[1].unlink()
+    # One that was on its way at the kill may lie there, too, and was not confirmed.
+    damaged, missing = sorted({file.sha256 for file in promise.files})[:2]
+    path_of(copy / "data/uploads", damaged).write_bytes(b"")
+    path_of(copy / "data/uploads", missing).unlink()
     store = open_store(f"sqlite:///{copy}/data/station.db", copy / "data")
     with store.transaction() as db:
         ended = promise.hand_ins[0].attempt_id

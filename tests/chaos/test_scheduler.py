@@ -47,12 +47,12 @@ def check_collected_once(station: Station, *, at: datetime | None = None) -> Non
 
 @pytest.mark.parametrize("station", ON, indirect=True)
 def test_a_restart_over_the_deadline_gives_the_outage_back_and_collects_once_when_that_is_over(station: Station):
-    station.start(at=END - timedelta(seconds=4))
+    station.start(at=END - timedelta(seconds=20))
     station.page(1).state()
     station.kill()
     last = station.alive_at()
     assert last < END
-    station.start(at=END + timedelta(seconds=3))
+    station.start(at=END + timedelta(seconds=3), scale=4)
     given = station.attempt(station.ground.candidates[0].attempt_id).deadline_at - END
     assert given >= END + timedelta(seconds=3) - last
     wait_until_collected(station)

@@ -7,10 +7,12 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 
 def run_fast_day(folder: Path, *arguments: str) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
@@ -43,12 +45,18 @@ def wait_for(text: str, output: Path, process: subprocess.Popen[bytes], *, secon
     """Wait until the output holds a text; gives the output."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        found = output.read_text("utf-8")
+        found = output.read_text("utf-8", errors="replace")
         if text in found:
             return found
         assert process.poll() is None, found
         time.sleep(0.1)
     raise AssertionError(f"{text!r} did not come:\n{output.read_text('utf-8')}")
+
+
+def still_running(programs: Sequence[psutil.Process], *, seconds: float = 10) -> list[psutil.Process]:
+    """Give those that have not come to their end within so many seconds."""
+    _, alive = psutil.wait_procs(programs, timeout=seconds)
+    return alive
 
 
 def _environment() -> dict[str, str]:

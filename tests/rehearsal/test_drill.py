@@ -22,6 +22,7 @@ from station.rehearsal.drill.result import FaultResult
 from station.rehearsal.premises import FOLDER_TAKEN
 from station.setup import make_station
 from station.store.sole_use import take_folder
+from tests.rehearsal.running import still_running
 
 GOOD = FaultResult(
     "kill", rounds=3, saves_acked=1000, recovery_s=1.5, done_zh="做了", done_en="Done", notes=(("数", "figure"),)
@@ -88,7 +89,7 @@ def test_an_interrupted_drill_ends_every_program_and_leaves_no_data(tmp_path, nu
         time.sleep(0.1)
     process.send_signal(number)
     assert process.wait(60) == 130
-    assert not [program for program in programs if program.is_running()]
+    assert still_running(programs) == []
     assert not place.exists()
 
 

@@ -13,7 +13,7 @@ from station.errors import Refused, Unsound
 from station.rehearsal.demo import hold_fast_day, hold_open_day
 from station.rehearsal.fast_day import FastDay
 from station.rehearsal.premises import Premises
-from tests.rehearsal.running import running_demo, wait_for
+from tests.rehearsal.running import running_demo, still_running, wait_for
 
 
 def programs_of(process):
@@ -29,7 +29,7 @@ def test_an_interrupted_day_ends_every_program_that_it_has_started(tmp_path, num
         assert len(programs) >= 3
         process.send_signal(number)
         assert process.wait(30) == 130
-    assert not [program for program in programs if program.is_running()]
+    assert still_running(programs) == []
 
 
 def test_a_station_that_dies_in_the_middle_fails_the_day_by_name_and_nothing_goes_on_running(tmp_path):
@@ -41,7 +41,7 @@ def test_a_station_that_dies_in_the_middle_fails_the_day_by_name_and_nothing_goe
         assert process.wait(30) == 1
     assert "station.log" in output.read_text("utf-8")
     assert '"good": false' in output.read_text("utf-8").splitlines()[-1]
-    assert not [program for program in programs if program.is_running()]
+    assert still_running(programs) == []
 
 
 def test_a_program_that_does_not_start_is_named_with_its_log(tmp_path):
