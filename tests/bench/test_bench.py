@@ -54,7 +54,7 @@ def test_a_storm_brings_everybody_to_the_paper(tmp_path: Path):
 def test_what_a_load_was_acknowledged_lies_in_the_store_as_it_was_sent(tmp_path: Path):
     probe = Probe.make(tmp_path / "ground", candidates=5, items=7, with_floor=False)
     try:
-        loaded = probe.load_station("closed", range(5), seconds=0.5)
+        loaded = probe.load_station("closed", range(5), seconds=3.0)
         store = probe.ground.open_store()
         with store.reading() as db:
             assert db.scalar(select(func.count()).select_from(Revision)) == loaded.report.saves > 5

@@ -17,6 +17,12 @@ from tests.checking import FACTS, add_agents, agents, check_server, hear, make_r
 from tests.console.serving import Console, refusal, second
 
 
+@pytest.fixture
+def room(room: BuiltRoom) -> BuiltRoom:
+    room.keep_heard()
+    return room
+
+
 def as_agent(seat: str) -> requests.Session:
     one = requests.Session()
     one.headers["Authorization"] = f"Bearer token-{seat}"

@@ -45,8 +45,8 @@ def locked_beat(pc, **state):
 
 def test_the_page_shows_every_seat_with_its_pc_and_those_that_wait(console, room, pc, other):
     other.register(name="PC-13")
-    pc.beat()
     one = console("technician")
+    pc.beat()
     document = page(one, room)
     assert [seat["seat"] for seat in document["rooms"][0]["seats"]] == ["1", "2", "3", "4", "5", "6", "7"]
     assert seat_of(document, "3")["device"]["state"] == "ready"

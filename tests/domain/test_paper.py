@@ -337,8 +337,8 @@ def test_nothing_at_all_is_not_answered():
 def test_checking_a_response_is_fast_enough_for_the_save_path():
     paper = parse_paper(paper_document())
     pairs = [(paper.item(item_id), response) for item_id, response, _, _ in GOOD]
-    began = time.monotonic()
+    began = time.process_time()
     for _ in range(1000):
         for found, response in pairs:
             check_response(found, response)
-    assert (time.monotonic() - began) / (1000 * len(pairs)) < 100e-6
+    assert (time.process_time() - began) / (1000 * len(pairs)) < 100e-6

@@ -36,7 +36,7 @@ cd {folder}
 status() {{ set +e; "$@" >>{log} 2>&1; echo $?; set -e; }}
 """
 LOCK = """
-sleep 60 & LOCKER=$!
+sleep 600 >/dev/null 2>&1 & LOCKER=$!
 mkdir -p /var/lib/exam-agent
 $PYTHON - $LOCKER <<'END'
 import hashlib, json, sys, psutil

@@ -85,6 +85,7 @@ def test_who_asks_without_end_gets_a_few_answers_and_keeps_none_from_others(anno
 
 
 def test_all_askers_together_have_a_bound_that_ends_with_the_moment(monkeypatch):
+    monkeypatch.setattr("station.announcer.COUNTED_FOR_S", 3600.0)
     share = Share()
     assert sum(share.take(f"10.0.0.{number}") for number in range(300)) == MOST_ANSWERS
     monkeypatch.setattr("station.announcer.COUNTED_FOR_S", 0.0)

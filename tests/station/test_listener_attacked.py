@@ -71,13 +71,14 @@ def test_a_station_with_more_than_a_thousand_open_files_goes_on_listening() -> N
 def test_silent_connections_and_replies_that_nobody_reads_are_let_go_and_their_threads_with_them() -> None:
     with listener() as listening, ExitStack() as held:
         server = listening._server
-        server.adj.channel_timeout, server.adj.cleanup_interval = 2, 1
+        server.adj.cleanup_interval, server.next_channel_cleanup = 1, 0
         for _ in range(4):  # more than there are threads
             held.enter_context(ask(listening.port, "/large"))
         held.enter_context(ask(listening.port))
         half = held.enter_context(socket.create_connection((HOST, listening.port)))
         half.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf")
         wait_until(lambda: len(server.active_channels) == 6)
+        server.adj.channel_timeout = 2
         wait_until(lambda: not server.active_channels)
         with ask(listening.port) as again:
             assert again.recv(100).startswith(b"HTTP/1.1 200")

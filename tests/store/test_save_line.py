@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from station.store.save_queue import SaveQueue
 class Room:
     """A store with a line; remembers which batches were written together and which works came to their end."""
 
-    def __init__(self, store: Store, *, flush_takes_s: float = 0.0) -> None:
+    def __init__(self, store: Store) -> None:
         self.store = store
         self.groups: list[list[str]] = []
         self.answered: list[str] = []
@@ -28,7 +27,6 @@ class Room:
         self.saves: SaveQueue[str, int] = SaveQueue(store, self.record)
         self.line = SaveLine(self.saves)
         self.changed = threading.Condition()
-        event.listen(store.engine, "commit", lambda _: time.sleep(flush_takes_s))
 
     def record(self, db: Session, batches: Sequence[str]) -> list[int | Exception]:
         self.groups.append(list(batches))
@@ -139,14 +137,17 @@ def test_single_saves_wait_for_no_more_than_a_few_of_the_large_requests_after_an
 
 
 def test_while_a_slow_disk_writes_the_line_counts_as_free_and_who_comes_then_goes_next(store: Store):
-    room = Room(store, flush_takes_s=0.3)
+    room = Room(store)
+    flushes, flushed = threading.Event(), threading.Event()
+    event.listen(store.engine, "commit", lambda _: (flushes.set(), flushed.wait(10)))
     room.saves.flush_s = 0.01  # what a slow disk has shown before
     room.put("first")
     room.line.start()
-    time.sleep(0.1)
-    room.line.wait_until_free(5)
-    assert room.answered == []
+    assert flushes.wait(30)
+    room.line.wait_until_free(30)
+    assert room.answered == [], "the flush goes on"
     room.put("late comer", "another")
+    flushed.set()
     room.wait_for(3)
     assert room.groups == [["first"], ["late comer", "another"]]
     room.line.stop()

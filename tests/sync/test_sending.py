@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from station.rehearsal.premises import free_port
 from sync import central, keys
 from sync.central import Fatal, Sent, Transient, fetch_receipt, next_delay, send_package
 from sync.container import Member
@@ -43,7 +44,7 @@ class PlatformProcess:
     """The platform as a process that can be killed and started again on its port."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.port = folder, 0
+        self.folder, self.port = folder, free_port()
 
     def start(self) -> None:
         command = [sys.executable, "-u", "-m", "sync", "platform", "--folder", str(self.folder)]

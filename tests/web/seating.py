@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from waitress.server import create_server
 
 from station.clock import Clock
+from station.rehearsal.premises import free_port
 from station.services import invigilation
 from station.services.saving import SaveRecorder
 from station.services.seat_links import seat_link_code
@@ -48,14 +49,19 @@ NOON = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
 
 
 class HandClock(Clock):
-    """A clock that a test moves by hand; it also runs by itself."""
+    """A clock that a test moves by hand; it also runs by itself, until it is told to stand still."""
 
     def __init__(self, starts_at: datetime = NOON) -> None:
         super().__init__(starts_at=starts_at)
         self.moved = timedelta(0)
+        self._stands_at: datetime | None = None
 
     def now(self) -> datetime:
-        return super().now() + self.moved
+        return (self._stands_at or super().now()) + self.moved
+
+    def stand_still(self) -> None:
+        """Go on by `move` alone: for what is counted in seconds, however slow the machine."""
+        self._stands_at = super().now()
 
     def move(self, **by: float) -> None:
         self.moved += timedelta(**by)
@@ -82,8 +88,9 @@ class SeatedRoom:
 
     def listen(self) -> None:
         """Serve the candidate app; a second time on the port of before."""
+        port = self.port or free_port()
         self._server = create_server(
-            create_candidate_app(self.edge), host="127.0.0.1", port=self.port, threads=16, backlog=512, ident=""
+            create_candidate_app(self.edge), host="127.0.0.1", port=port, threads=16, backlog=512, ident=""
         )
         self.port = int(self._server.effective_port)
         self._thread = threading.Thread(target=self._server.run, daemon=True)

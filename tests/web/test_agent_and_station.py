@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from sqlalchemy import select
 
@@ -34,6 +32,10 @@ class Pc(Desk):
         until(lambda: agent.heartbeat.is_registered)
         agent.heartbeat.register(seat, "")
         return agent
+
+    def candidate_pages(self) -> list[str]:
+        """List the openings of the candidate's page; with the lock an open one is closed and opened anew."""
+        return [page for page in self.pages() if "/agent/open/" in page]
 
 
 @pytest.fixture
@@ -71,7 +73,7 @@ def test_a_pc_pairs_locks_with_the_sitting_and_is_free_again_after_it(room, pc):
         until(lambda: pc.is_locked)
         until(lambda: board(room).is_locked)
         until(lambda: agent.screen.is_page_open)
-        assert pc.pages()[-1].startswith(f"{address}/agent/open/")
+        until(lambda: pc.pages()[-1:] and pc.pages()[-1].startswith(f"{address}/agent/open/"))
         pc.end()
     assert pc.lock_file.read_text() == "free"
 
@@ -112,7 +114,7 @@ def test_a_command_from_the_console_is_done_once_and_told(room, pc):
             agent_commands.give_command(
                 db, devices, "restart_browser", by=room.staff["invigilator"], at=room.clock.now()
             )
-        until(lambda: len([page for page in pc.pages() if "/agent/open/" in page]) == 2)
+        until(lambda: len(pc.candidate_pages()) == 2)
         until(lambda: not room.edge.roll.commands(device(room).id), what="the console knows that it is done")
         assert [done["ok"] for done in pc.store.commands().values()] == [True]
         pc.end()
@@ -122,10 +124,9 @@ def test_a_restarted_station_finds_its_pcs_again_without_anybody_doing_anything(
     open_pairing(room)
     with served_candidate_app(room) as address:
         agent = pc.sit(address, "3")
+        until(lambda: len(pc.candidate_pages()) == 1)
         room.start()
-        until(lambda: pc.is_locked and agent.screen.is_page_open)
-        time.sleep(1.5)  # a page that was open before the lock is opened anew by it
-        until(lambda: agent.screen.is_page_open)
+        until(lambda: pc.is_locked and len(pc.candidate_pages()) == 2 and agent.screen.is_page_open)
         port = int(address.rpartition(":")[2])
         pages = pc.pages()
     until(lambda: not agent.heartbeat.is_heard)

@@ -53,10 +53,11 @@ def test_what_is_pressed_on_the_page_opens_at_this_pc_and_ends_once_the_last_sta
         )
         until(lambda: agent.heartbeat.is_registered)
         agent.heartbeat.register("3", "")
+        until(lambda: len(pc.candidate_pages()) == 1)
         room.start()
-        until(lambda: pc.is_locked and [page for page in pc.pages() if "/agent/open/" in page])
+        until(lambda: pc.is_locked and len(pc.candidate_pages()) == 2)
         with Browser(address, "none") as browser:
-            assert browser.get(pc.pages()[-1]).status_code == 200
+            assert browser.get(pc.candidate_pages()[-1]).status_code == 200
             browser.sit_down(room, room.tickets[2])
             with room.store.reading() as db:
                 attempt_id = db.scalars(select(Attempt.id)).one()
@@ -72,7 +73,7 @@ def test_what_is_pressed_on_the_page_opens_at_this_pc_and_ends_once_the_last_sta
             until(lambda: agent.orders.lock["programs_allowed"] == ["poster"])
             wish = {"item_id": item["id"], "program": "Poster", "file": f"{folder}/海报.psd"}
             asked = browser.act(f"/api/work_programs/{attempt_id}", **wish).json()
-            until(lambda: (pc.folder / "shown").exists())
+            until(lambda: (pc.folder / "shown").exists() and (pc.folder / "shown").read_text().endswith("\n"))
             assert (pc.folder / "shown").read_text().strip() == str(root / folder / "海报.psd")
             told = f"/api/work_programs/{attempt_id}/{asked['command_id']}"
             until(lambda: browser.get(told).json()["state"] == "opened")

@@ -93,9 +93,9 @@ def test_the_examples_of_the_protocol_are_what_the_two_sides_say(room, pc):
 
 
 def test_the_console_tells_the_pcs_that_are_heard_and_able(room, pc):
-    pc.beat()
     with served_staff_app(room) as staff, Console(staff) as technician:
         technician.log_in("technician")
+        pc.beat()
         path = f"/api/rooms/{room.room_id}/rehearsals"
         assert technician.get(path).json()["able"] == 1
         answer = technician.act(path, way="agents", minutes=1)

@@ -50,6 +50,7 @@ def test_wrong_number_and_wrong_password_are_one_refusal(room: SeatedRoom) -> No
 
 def test_wrong_passwords_slow_down_this_ticket_at_this_pc_and_nobody_else(room: SeatedRoom) -> None:
     room.admit()
+    room.clock.stand_still()
     guesser, ticket = room.browser(2), room.tickets[0]
     for _ in range(3):
         assert refusal(guesser.log_in(ticket, "999999")) == (401, "wrong_login")
@@ -64,6 +65,7 @@ def test_wrong_passwords_slow_down_this_ticket_at_this_pc_and_nobody_else(room: 
 
 def test_waits_grow_to_a_minute_and_no_further(room: SeatedRoom) -> None:
     room.admit()
+    room.clock.stand_still()
     guesser, waits = room.browser(2), []
     for _ in range(9):
         reply = guesser.log_in(room.tickets[0], "999999")

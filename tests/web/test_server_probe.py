@@ -23,6 +23,7 @@ from station.domain.readiness import Measured, parse_findings
 from station.domain.requirements import digest_of
 from station.domain.room_seal import freeze
 from station.domain.sitting import SittingState
+from station.rehearsal.premises import free_port
 from station.services.room_check import Machine, items_for
 from station.store.models import Sitting
 from station.web import server_facts
@@ -124,7 +125,7 @@ def test_r_day_15_the_servers_clock_is_held_against_the_central_platforms(room, 
     with platform_with_clock(timedelta(seconds=ahead_s)) as url:
         offset = found(measure_server(with_settings(room, central_url=url)))["clock_offset_s"]
     assert offset.state == state
-    assert abs(offset.value + ahead_s) <= 2
+    assert abs(offset.value + ahead_s) <= 5  # a header's date has whole seconds, and the answer takes its time
 
 
 def test_no_file_is_written_while_a_sitting_runs(room):
@@ -150,8 +151,9 @@ def test_the_limit_of_open_files_is_held_against_the_connections_of_the_settings
 
 
 def test_another_program_that_listens_is_named_and_this_one_is_not(room):
+    wanted = free_port()  # below the range that is passed over
     program = (
-        "import socket, sys, time; s = socket.socket(); s.bind(('0.0.0.0', 0)); s.listen();"
+        f"import socket, sys, time; s = socket.socket(); s.bind(('0.0.0.0', {wanted})); s.listen();"
         "print(s.getsockname()[1], flush=True); time.sleep(60)"
     )
     # A child of this process is the station's own; one that is not is started in a process between.
@@ -160,8 +162,6 @@ def test_another_program_that_listens_is_named_and_this_one_is_not(room):
     with subprocess.Popen([sys.executable, "-c", between], stdout=subprocess.PIPE, encoding="utf-8") as started:
         port = int(started.stdout.readline())
         try:
-            if port >= server_facts.FIRST_DYNAMIC_PORT:
-                pytest.skip("the system gave a port of the range that is passed over")
             listed = server_facts.other_listeners()
         finally:
             own_port = own.getsockname()[1]
