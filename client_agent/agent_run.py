@@ -26,7 +26,6 @@ from client_agent.hot_keys import HotKeys
 from client_agent.kiosk import Prepare, Remove, Start, start_process
 from client_agent.local_pages import LocalPages
 from client_agent.lockdown.keeping import Keeping
-from client_agent.lockdown.operation import NotHeld
 from client_agent.lockdown.profile import LockProfile
 from client_agent.lockdown.sequence import Lockdown
 from client_agent.lockdown.unlock_codes import UnlockCodes, parse_codes
@@ -98,7 +97,6 @@ class Agent:
         self._is_expected = _is_expected(store)
         self._not_locked: AgentError | None = None
         self._lock_again_at = 0.0
-        self._left_over: tuple[NotHeld, ...] = ()
         self.work: Work | None = None
         self._codes = UnlockCodes(store.path("unlock_codes.json"))
         duties = Duties(self)
@@ -238,7 +236,7 @@ class Agent:
         if is_ordered and self.lockdown.has_something_to_restore():
             return True
         back = self.lockdown.restore()
-        self._left_over = back.left
+        self.keeping.note(back.left)
         for zh, en in back.put_back:
             self.say(f"已恢复：{zh}", f"Put back: {en}")
         for left in back.left:
@@ -297,8 +295,7 @@ class Agent:
         )
 
     def _unlock(self) -> None:
-        back = self.lockdown.unlock()
-        self._left_over = back.left
+        self.keeping.note(self.lockdown.unlock().left)
         # After the test the PC is as it was before, without our page, until it is locked or started again.
         self.is_left = True
         self.screen.close_page()
@@ -347,9 +344,10 @@ class Agent:
         )
 
     def _problems(self) -> list[Mapping[str, Any]]:
-        found: list[Mapping[str, Any]] = [one.as_json() for one in (*self.keeping.problems, *self._left_over)]
+        found: list[Mapping[str, Any]] = [one.as_json() for one in self.keeping.problems]
         for failure in (self._not_locked, self.heartbeat.unwritten, self.screen.trouble):
-            if failure is not None:
+            # An undo file that cannot be read stands in the way of locking and of putting back: that is one problem.
+            if failure is not None and all(one["zh"] != failure.sentence("zh") for one in found):
                 found.append({"code": failure.code, "zh": failure.sentence("zh"), "en": failure.sentence("en")})
         if self.work is not None:
             found += self.work.problems()

@@ -7,7 +7,7 @@ within seconds is one problem.
 from __future__ import annotations
 
 import threading
-from typing import Callable, Dict, List, Tuple
+from typing import Callable, Dict, List, Sequence, Tuple
 
 from client_agent import clock
 from client_agent.errors import AgentError
@@ -64,6 +64,10 @@ class Keeping:
         self._ending.set()
         if self._thread.is_alive():
             self._thread.join()
+
+    def note(self, left: Sequence[NotHeld]) -> None:
+        """Take what an unlock could not put back: it is shown until the next try says otherwise."""
+        self._problems = [*(one for one in self._problems if one not in left), *left]
 
     @property
     def problems(self) -> List[NotHeld]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from client_agent.agent_run import Agent, Parts
 from client_agent.errors import AgentError
+from client_agent.kiosk import start_process
 from client_agent.lockdown.operation import describe_failure
 from client_agent.lockdown.sequence import Lockdown
 from client_agent.lockdown.undo import UndoFile
@@ -67,7 +68,7 @@ class InAFile:
 
     def __init__(self, path):
         self.path = path
-        self.fails = False
+        self.fails = self.stays = False
 
     def wanted(self, _profile):
         return True
@@ -78,11 +79,13 @@ class InAFile:
     def perform(self, profile):
         if self.fails:
             raise OSError("the disk is gone")
-        self.path.write_text(f"locked to {profile.station_url}")
+        self._write(f"locked to {profile.station_url}")
 
     def revert(self, before):
+        if self.stays:
+            raise OSError("the disk is gone")
         if before["text"] is not None:
-            self.path.write_text(before["text"])
+            self._write(before["text"])
         elif self.path.exists():
             self.path.unlink()
 
@@ -90,6 +93,12 @@ class InAFile:
         if self.path.exists() and self.path.read_text().startswith("locked"):
             return None
         return describe_failure(self, "the file is not as it was written")
+
+    def _write(self, text):
+        """Write it at one blow: a test looks at it at any moment."""
+        fresh = self.path.with_name("lock.new")
+        fresh.write_text(text)
+        fresh.replace(self.path)
 
 
 class Desk:
@@ -152,11 +161,20 @@ class Desk:
 
     def agent(self, address="", **parts):
         self.ending = threading.Event()
-        agent = Agent(self, self.store, Parts(self.lockdown, **parts), say=self.say, address=address)
+        made_of = Parts(self.lockdown, **{"start": self.start, **parts})
+        agent = Agent(self, self.store, made_of, say=self.say, address=address)
         self.thread = threading.Thread(target=agent.run, args=(self.ending,))
         self.thread.start()
         self.running = agent
         return agent
+
+    def start(self, command):
+        """Start a program. The stand-in browser is given time to note its page: a test may end it the next moment."""
+        noted = len(self.pages())
+        pid = start_process(command)
+        if command[0] == str(self.folder / "browser"):
+            until(lambda: len(self.pages()) > noted, what="the browser did not begin")
+        return pid
 
     def end(self):
         if self.thread is not None:

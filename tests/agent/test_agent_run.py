@@ -47,12 +47,12 @@ def test_orders_lock_the_pc_and_free_it_again(paired, desk):
     desk.agent(paired.address)
     until(lambda: desk.is_locked)
     until(lambda: last_state(paired).get("locked") is True)
-    assert desk.notes.awake
+    until(lambda: desk.notes.awake)
     paired.lock = None
     until(lambda: not desk.is_locked)
     until(lambda: last_state(paired).get("locked") is False)
     assert desk.lock_file.read_text() == "free"
-    assert not desk.notes.awake
+    until(lambda: not desk.notes.awake)
 
 
 def test_an_orderly_end_leaves_a_locked_pc_as_it_was(paired, desk):
@@ -70,7 +70,7 @@ def test_a_lost_station_neither_unlocks_the_pc_nor_closes_its_page(paired, desk)
     until(lambda: desk.pages() and desk.is_locked and agent.screen.is_page_open)
     opened = desk.pages()
     paired.stop()
-    until(lambda: not agent.heartbeat.is_heard)
+    until(lambda: not agent.heartbeat.is_heard and agent.heartbeat.trouble)
     assert agent.heartbeat.trouble.code == "station_unreachable"
     assert desk.is_locked
     assert desk.pages() == opened
@@ -153,7 +153,7 @@ def test_a_pc_that_nobody_waits_at_shows_nothing_while_the_station_is_away(paire
 def test_a_locked_screen_with_a_message_stands_before_the_page_and_never_closes_it(paired, desk):
     paired.lock = LOCK
     agent = desk.agent(paired.address)
-    until(lambda: agent.screen.is_page_open and desk.pages(), what="the browser has begun")
+    until(lambda: agent.screen.is_page_open)
     paired.screen = {"kind": "locked", "text": "请停止操作", "since": "2026-11-21T08:30:00+00:00"}
     until(lambda: desk.pages()[-1] == agent.pages.url)
     assert at_the_screen(agent, "state")["text"] == "请停止操作"
@@ -183,7 +183,7 @@ def test_the_browser_comes_back_while_locked_and_goes_with_the_lock(paired, desk
 def test_a_page_on_a_free_pc_may_be_closed_by_who_sits_there(paired, desk):
     agent = desk.agent(paired.address)
     until(lambda: agent.screen.is_page_open)
-    until(lambda: len(desk.pages()) == 1)
+    assert len(desk.pages()) == 1
     agent.screen._main._started -= 60  # it has been open for a while
     kill_the_browser(agent)
     until(lambda: agent.is_left)
@@ -206,8 +206,7 @@ def test_an_unknown_seat_is_typed_at_the_pc_by_the_technician(paired, desk):
 def test_a_closed_registration_is_told_at_the_pc_and_waited_for(paired, desk):
     paired.pairing_open = False
     agent = desk.agent(paired.address)
-    until(lambda: agent.heartbeat.trouble is not None)
-    assert agent.heartbeat.trouble.code == "pairing_closed"
+    until(lambda: getattr(agent.heartbeat.trouble, "code", "") == "pairing_closed")
     assert paired.tokens == {}
     paired.pairing_open = True
     until(lambda: agent.heartbeat.is_registered)
@@ -253,12 +252,30 @@ def test_a_lock_that_cannot_be_made_is_told_to_the_board_and_tried_again(paired,
     until(lambda: last_state(paired)["problems"] == [])
 
 
-def test_an_undo_file_that_cannot_be_read_is_kept_and_the_pc_not_locked(paired, desk):
+def test_what_could_not_be_put_back_is_told_once_and_until_it_is(paired, desk, monkeypatch):
+    monkeypatch.setattr("client_agent.lockdown.keeping.LOOK_S", 0.05)
+    monkeypatch.setattr("client_agent.lockdown.keeping.TRY_AGAIN_S", 0.1)
+    paired.lock = LOCK
+    agent = desk.agent(paired.address)
+    until(lambda: desk.is_locked)
+    desk.operation.stays = True
+    paired.lock = None
+    until(lambda: [one.code for one in agent.keeping.problems] == ["not_put_back"], what="it was tried again")
+    assert [one["code"] for one in agent.state()["problems"]] == ["not_put_back"]
+    desk.operation.stays = False
+    until(lambda: not desk.is_locked)
+    until(lambda: last_state(paired)["problems"] == [])
+
+
+def test_an_undo_file_that_cannot_be_read_is_kept_and_the_pc_not_locked(paired, desk, monkeypatch):
+    monkeypatch.setattr("client_agent.lockdown.keeping.LOOK_S", 0.05)
+    monkeypatch.setattr("client_agent.lockdown.keeping.TRY_AGAIN_S", 0.1)
     desk.store.make_folder()
     (desk.store.folder / "undo.json").write_text("garbage")
     paired.lock = LOCK
     agent = desk.agent(paired.address)
     until(lambda: [one["code"] for one in last_state(paired).get("problems", [])] == ["undo_unreadable"])
+    until(lambda: agent.keeping.problems and agent._not_locked, what="two parts of the agent have met it")
     assert not desk.is_locked
     shown = at_the_screen(agent, "state")
     assert [one["code"] for one in shown["problems"]] == ["undo_unreadable"], "the technician reads it at the PC, too"
@@ -293,8 +310,8 @@ def test_a_disk_that_is_full_stops_neither_the_beat_nor_the_lock(paired, desk, m
 def test_help_is_called_by_f1_and_by_another_key_where_programs_need_f1(paired, desk):
     paired.lock = LOCK
     desk.agent(paired.address)
-    until(lambda: desk.is_locked and "F1" in desk.notes.keys)
-    desk.notes.keys["F1"]()
+    ask_for_help = until(lambda: desk.is_locked and desk.notes.keys.get("F1"))
+    ask_for_help()
     until(lambda: "/api/agent/help" in paired.paths())
     paired.lock = {**LOCK, "programs_allowed": ["photoshop.exe"]}
     until(lambda: "Ctrl+Alt+H" in desk.notes.keys)
@@ -303,9 +320,9 @@ def test_help_is_called_by_f1_and_by_another_key_where_programs_need_f1(paired, 
 
 def test_help_that_does_not_reach_the_station_is_told_on_the_screen(paired, desk):
     agent = desk.agent(paired.address)
-    until(lambda: "F1" in desk.notes.keys)
+    ask_for_help = until(lambda: desk.notes.keys.get("F1"))
     paired.stop()
-    desk.notes.keys["F1"]()
+    ask_for_help()
     until(lambda: "请举手示意" in at_the_screen(agent, "state")["text"])
     assert "raise your hand" in at_the_screen(agent, "state")["text_en"]
     at_the_screen(agent, "close")
