@@ -8,10 +8,12 @@ import hashlib
 import json
 import socket
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from tests.agent.ports import serve
 
 CODE = "40718265"
 LOCK = {
@@ -67,7 +69,7 @@ class PairedStation:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self):
-        self.server = ThreadingHTTPServer(("127.0.0.1", self.port), _answers(self))
+        self.server = serve(_answers(self), self.port)
         self.server.open_lines = set()
         self.port = self.server.server_address[1]
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)

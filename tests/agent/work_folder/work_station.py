@@ -11,7 +11,7 @@ import socket
 import struct
 import threading
 from datetime import datetime, timedelta, timezone
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -20,6 +20,7 @@ from client_agent.work_folder.attempt_folder import AttemptFolder
 from client_agent.work_folder.files import PlainFiles
 from client_agent.work_folder.ledger import Ledger
 from client_agent.work_folder.surroundings import Surroundings
+from tests.agent.ports import serve
 
 PIECE = 4 * 1024 * 1024
 POSTER = "01_海报设计/海报.psd"
@@ -54,7 +55,7 @@ class WorkStation:
         self.start()
 
     def start(self, port: int = 0) -> None:
-        self.server = ThreadingHTTPServer(("127.0.0.1", port), _answers(self))
+        self.server = serve(_answers(self), port)
         self.server.daemon_threads = True
         self.port = self.server.server_address[1]
         self.address = f"http://127.0.0.1:{self.port}"
