@@ -19,6 +19,9 @@ from tests.agent.x_ground import XScreen, skip_unless_installed, until
 
 pytestmark = [pytest.mark.skipif(os.name != "posix", reason="Linux"), pytest.mark.timeout(120)]
 
+# Programs are ended by their name all over the PC: the same tests may run beside these.
+QQ, TEAMVIEWER = f"pretend-qq{os.getpid()}", f"pretend-teamviewer{os.getpid()}"
+
 
 @pytest.fixture
 def started():
@@ -47,14 +50,14 @@ def ended(process):
 
 def test_what_the_orders_forbid_is_ended_wherever_it_runs_and_told_by_name(tmp_path, started, monkeypatch):
     monkeypatch.setenv("DISPLAY", "")
-    forbidden = started(program(tmp_path, "Pretend-QQ"), "1000")
-    script = tmp_path / "pretend-teamviewer"
+    forbidden = started(program(tmp_path, QQ.title()), "1000")
+    script = tmp_path / TEAMVIEWER
     script.write_text("#!/bin/sh\nwhile :; do sleep 1000; done\n")
     script.chmod(0o755)
     as_a_script = started(str(script))
     innocent = started(program(tmp_path, "notes"), "1000")
-    programs, profile = Programs(), a_profile(programs_forbidden=("pretend-qq", "pretend-teamviewer"))
-    assert until(lambda: "pretend-qq" in (programs.holds(profile) or describe_failure(programs, "")).zh)
+    programs, profile = Programs(), a_profile(programs_forbidden=(QQ, TEAMVIEWER))
+    assert until(lambda: QQ in (programs.holds(profile) or describe_failure(programs, "")).zh)
     programs.perform(profile)
     assert ended(forbidden)
     assert ended(as_a_script)
@@ -66,13 +69,13 @@ def test_what_the_orders_forbid_is_ended_wherever_it_runs_and_told_by_name(tmp_p
 def test_a_program_that_does_not_listen_is_made_to_end(tmp_path, started, monkeypatch):
     monkeypatch.setenv("DISPLAY", "")
     monkeypatch.setattr("client_agent.linux.lock_programs.PATIENCE_S", 0.2)
-    deaf = tmp_path / "pretend-qq"
+    deaf = tmp_path / QQ
     deaf.write_text(f"#!{sys.executable}\nimport signal, time\nsignal.signal(15, signal.SIG_IGN)\n"
                     "print('deaf', flush=True)\ntime.sleep(1000)\n")  # fmt: skip
     deaf.chmod(0o755)
     process = started(str(deaf), stdout=subprocess.PIPE)
     assert process.stdout.readline() == b"deaf\n"
-    programs, profile = Programs(), a_profile(programs_forbidden=("pretend-qq",))
+    programs, profile = Programs(), a_profile(programs_forbidden=(QQ,))
     programs.perform(profile)
     assert process.poll() is None
     assert until(lambda: programs.perform(profile) is None and process.poll() is not None)
@@ -127,6 +130,7 @@ def test_windows_of_other_programs_are_closed_but_for_those_that_the_work_or_the
         number = screen.says("xdotool", "search", "--name", "Event Tester").split()[0]
         screen.says("xprop", "-id", number, "-f", "_NET_WM_PID", "32c", "-set", "_NET_WM_PID", str(window.pid))
         programs = Programs()
+        assert until(lambda: programs.holds(a_profile()) is not None)
         for allowing in (
             {"programs_allowed": ("games",)},
             {"programs_allowed": ("gam*",)},

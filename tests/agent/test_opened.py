@@ -14,7 +14,7 @@ from client_agent.work_folder.folder import WorkFolder
 from tests.agent.desk import until
 from tests.agent.paired_station import LOCK
 from tests.agent.test_agent_run import leave_as_a_kill_would
-from tests.agent.test_programs import WORK, WorkStandIn, a_wish, orders
+from tests.agent.test_programs import PROGRAM, WORK, WorkStandIn, a_wish, orders
 
 pytestmark = [pytest.mark.skipif(os.name != "posix", reason="stand-in programs are files of Linux")]
 
@@ -27,15 +27,21 @@ def work(tmp_path):
 
 @pytest.fixture
 def poster(desk):
-    program = desk.folder / "poster"
+    program = desk.folder / PROGRAM
     shutil.copy("/bin/sleep", str(program))
-    desk.programs["poster"] = program
+    desk.programs[PROGRAM] = program
     return program
 
 
 def programs(desk, boot="boot-1"):
     start = lambda command: start_process([command[0], "1000"])  # noqa: E731
     return Programs(desk, start, kept=OpenedFile(desk.store, boot), shows_within_s=0.0)
+
+
+def end(process):
+    """Leave no program of this name to the next test."""
+    process.kill()
+    process.wait(20)
 
 
 def test_the_agent_that_follows_a_killed_one_shows_and_ends_what_is_open(desk, work, poster):
@@ -76,7 +82,7 @@ def test_who_sits_down_next_finds_nothing_of_the_one_before(desk, work, poster):
     second.end_if_over(again, work.has_last_state)
     assert other.is_running()
     second.end_if_over(None, work.has_last_state)
-    other.kill()
+    end(other)
 
 
 def test_a_clock_that_was_set_does_not_hide_it_and_another_process_of_its_number_is_not_it(desk, work, poster):
@@ -88,12 +94,12 @@ def test_a_clock_that_was_set_does_not_hide_it_and_another_process_of_its_number
     desk.store.keep_programs(moved)
     adopted = programs(desk)._opened
     assert [one.pid for one in adopted.started] == [process.pid]
-    assert adopted.names["poster"] == pytest.approx(kept["names"]["poster"] + 5000)
+    assert adopted.names[PROGRAM] == pytest.approx(kept["names"][PROGRAM] + 5000, rel=0, abs=5)
     desk.store.keep_programs(dict(kept, started=[[process.pid, process.create_time() - 5000]]))
     assert programs(desk)._opened.started == []
     desk.store.keep_programs(kept)
     assert programs(desk, "boot-2")._opened.names == {}, "the PC was started anew since"
-    process.kill()
+    end(process)
 
 
 @pytest.mark.parametrize("damage", [b"", b"[]", b"{}", b'{"boot_id": "boot-1"}', b'{"boot_id": "boot-1", "names": 3}'])
@@ -106,12 +112,12 @@ def test_a_damaged_list_is_as_none(desk, damage):
 def test_a_whole_agent_that_was_killed_is_followed_by_one_that_ends_the_program(paired, desk, work, poster):
     wrapper = desk.folder / "wrapper"
     wrapper.mkdir()
-    shutil.move(str(poster), str(wrapper / "poster"))
+    shutil.move(str(poster), str(wrapper / PROGRAM))
     script = desk.folder / "opens"
-    script.write_text(f"#!/bin/sh\nexec {wrapper}/poster 1000\n")
+    script.write_text(f"#!/bin/sh\nexec {wrapper}/{PROGRAM} 1000\n")
     script.chmod(0o755)
-    desk.programs["poster"] = script
-    paired.lock = {**LOCK, "programs_allowed": ["poster"]}
+    desk.programs[PROGRAM] = script
+    paired.lock = {**LOCK, "programs_allowed": [PROGRAM]}
     paired.more = {"work": WORK}
     first = desk.agent(paired.address, work=lambda _link, _boot: work)
     until(lambda: desk.is_locked)
@@ -124,7 +130,9 @@ def test_a_whole_agent_that_was_killed_is_followed_by_one_that_ends_the_program(
     assert [pid for pid, _at in kept["started"]] == [process.pid]
     work.is_taken = True
     agent = desk.agent(paired.address, work=lambda _link, _boot: work)
-    until(lambda: desk.is_locked and agent.orders and agent.orders.work == WORK)
+    until(lambda: desk.is_locked and agent.heartbeat.orders and agent.orders.work == WORK)
+    seen = len(paired.beats)
+    until(lambda: len(paired.beats) > seen + 1)
     assert process.is_running()
     paired.more = {"work": {**WORK, "state": "collected"}}
     until(lambda: not process.is_running())
@@ -148,7 +156,7 @@ def test_a_file_is_opened_once_the_folder_is_taken_up_again(desk, work, poster):
     assert some.open(a_wish(file="海报.psd"), orders(), later) == ""
     assert later.looks == 3
     (process,) = some._opened.started
-    process.kill()
+    end(process)
 
 
 def test_no_last_state_is_taken_for_taken_before_anything_is_known_of_it(tmp_path):

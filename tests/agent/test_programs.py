@@ -33,6 +33,8 @@ from tests.agent.x_ground import XScreen, skip_unless_installed
 pytestmark = [pytest.mark.skipif(os.name != "posix", reason="stand-in programs are files of Linux")]
 WORK = {"attempt_id": 17, "state": "answering", "refresh": 0}
 POSTER = "01_海报/海报.psd"
+# Programs are found by their name all over the PC: the same tests may run beside these.
+PROGRAM = f"poster{os.getpid()}"
 
 
 class WorkStandIn:
@@ -48,7 +50,7 @@ class WorkStandIn:
         return found if found.is_file() else None
 
     def programs_of(self, item_id):
-        return ["Poster"] if item_id == "p1" else []
+        return [PROGRAM.title()] if item_id == "p1" else []
 
     def has_last_state(self, _attempt_id):
         return self.is_taken
@@ -75,7 +77,7 @@ def orders(lock=None, work=WORK):
     return Orders(version="1", raw={}, lock=lock, work=work)
 
 
-def a_wish(program="poster", file="", **more):
+def a_wish(program=PROGRAM, file="", **more):
     return {"attempt_id": 17, "item_id": "p1", "program": program, "file": file, **more}
 
 
@@ -100,45 +102,45 @@ def test_only_what_the_item_names_is_opened_and_only_while_its_candidate_answers
         raise OSError("it is broken")
 
     programs = Programs(desk, start)
-    locked = orders({**LOCK, "programs_allowed": ["poster"]})
+    locked = orders({**LOCK, "programs_allowed": [PROGRAM]})
     for wish, here in (
         (a_wish("sh"), locked),
         (a_wish("/bin/sh"), locked),
         (a_wish(""), locked),
         (a_wish(attempt_id=18), locked),
         (a_wish(), None),
-        (a_wish(), orders({**LOCK, "programs_allowed": ["poster"]}, None)),
-        (a_wish(), orders({**LOCK, "programs_allowed": ["poster"]}, {**WORK, "state": "handed_in"})),
-        (a_wish(), orders({**LOCK, "programs_allowed": ["poster"]}, {**WORK, "state": "suspended"})),
+        (a_wish(), orders({**LOCK, "programs_allowed": [PROGRAM]}, None)),
+        (a_wish(), orders({**LOCK, "programs_allowed": [PROGRAM]}, {**WORK, "state": "handed_in"})),
+        (a_wish(), orders({**LOCK, "programs_allowed": [PROGRAM]}, {**WORK, "state": "suspended"})),
         (a_wish(item_id="p2"), orders()),
     ):
         assert code_of(lambda wish=wish, here=here: programs.open(wish, here, work)) == "program_not_allowed"
     assert code_of(lambda: programs.open(a_wish(file="../secret.txt"), locked, work)) == "file_not_in_folder"
     assert code_of(lambda: programs.open(a_wish(), locked, work)) == "program_not_found"
-    desk.programs["poster"] = desk.folder / "poster"
-    assert code_of(lambda: programs.open(a_wish("Poster"), orders(), work)) == "program_not_started"
-    assert started == [[str(desk.folder / "poster")]], "on a free PC the item's own list counts"
+    desk.programs[PROGRAM] = desk.folder / PROGRAM
+    assert code_of(lambda: programs.open(a_wish(PROGRAM.title()), orders(), work)) == "program_not_started"
+    assert started == [[str(desk.folder / PROGRAM)]], "on a free PC the item's own list counts"
 
 
 def test_a_program_that_ends_at_once_is_told(desk, work):
-    broken = desk.folder / "poster"
+    broken = desk.folder / PROGRAM
     broken.write_text("#!/bin/sh\nexit 3\n")
     broken.chmod(0o755)
-    desk.programs["poster"] = broken
+    desk.programs[PROGRAM] = broken
     desk.notes.shows = False
     programs = Programs(desk, start_process)
     assert code_of(lambda: programs.open(a_wish(), orders(), work)) == "program_not_started"
 
 
 def test_what_is_not_installed_is_told_by_name(paired, desk, work):
-    paired.lock = {**LOCK, "programs_allowed": ["poster"]}
+    paired.lock = {**LOCK, "programs_allowed": [PROGRAM]}
     paired.more = {"work": WORK}
     desk.agent(paired.address, work=lambda _link, _boot: work)
     until(lambda: desk.is_locked)
     paired.commands = [{"id": 1, "kind": "open", "arguments": a_wish()}]
     until(lambda: paired.done.get(1))
     assert paired.done[1]["ok"] is False
-    assert "没有安装“poster”" in paired.done[1]["text"]
+    assert f"没有安装“{PROGRAM}”" in paired.done[1]["text"]
 
 
 def test_the_keys_between_page_and_programs_are_there_where_programs_are(paired, desk, work):
@@ -146,7 +148,7 @@ def test_the_keys_between_page_and_programs_are_there_where_programs_are(paired,
     agent = desk.agent(paired.address, work=lambda _link, _boot: work)
     until(lambda: desk.is_locked and "F1" in desk.notes.keys)
     assert PAGE_KEY not in desk.notes.keys
-    paired.lock = {**LOCK, "programs_allowed": ["poster"]}
+    paired.lock = {**LOCK, "programs_allowed": [PROGRAM]}
     until(lambda: PAGE_KEY in desk.notes.keys and PROGRAM_KEY in desk.notes.keys and agent.screen.is_page_open)
     desk.notes.keys[PAGE_KEY]()
     assert desk.notes.forward == [agent.screen._main.pid]
@@ -171,7 +173,7 @@ class Room:
         monkeypatch.setenv("DISPLAY", self.screen.name)
         monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
         self.desk, self.folder = desk, folder
-        for name in ("poster", "games"):
+        for name in (PROGRAM, "games"):
             shutil.copy(shutil.which("xmessage"), str(folder / name))
         browser = folder / "kiosk"
         browser.write_text(
@@ -180,7 +182,7 @@ class Room:
         )
         browser.chmod(0o755)
         desk.browsers = [Browser("Chromium", browser, "109.0")]
-        desk.programs["poster"] = folder / "poster"
+        desk.programs[PROGRAM] = folder / PROGRAM
         desk.desktop = LinuxDesktop
         desk.lockdown = self.lockdown
         self.is_over = threading.Event()
@@ -193,12 +195,12 @@ class Room:
     def _mark(self):
         """Say whose each window is, as programs of today do; xmessage is too old for that."""
         while not self.is_over.wait(0.2):
-            for name in ("poster", "games"):
+            for name in (PROGRAM, "games"):
                 windows = self.screen.says("xdotool", "search", "--onlyvisible", "--classname", f"^{name}$").split()
                 for window, pid in ((window, pid) for window in windows for pid in self.pids(name)):
                     self.screen.says("xprop", "-id", window, "-f", "_NET_WM_PID", "32c", "-set", "_NET_WM_PID", pid)
 
-    def pids(self, name="poster"):
+    def pids(self, name=PROGRAM):
         found = []
         for entry in os.listdir("/proc"):
             try:
@@ -232,7 +234,7 @@ def room(tmp_path, desk, monkeypatch):
 def test_a_locked_pc_opens_the_program_of_the_item_with_its_file_and_ends_it_after_the_last_state(
     room, paired, desk, work
 ):
-    paired.lock = {**LOCK, "programs_allowed": ["poster"]}
+    paired.lock = {**LOCK, "programs_allowed": [PROGRAM]}
     paired.more = {"work": WORK}
     agent = desk.agent(paired.address, work=lambda _link, _boot: work)
     until(lambda: agent.is_locked and "chromium" in room.in_front(), within_s=60, what="the page is full screen")
@@ -276,9 +278,9 @@ def test_a_locked_pc_opens_the_program_of_the_item_with_its_file_and_ends_it_aft
 @pytest.mark.timeout(120)
 def test_without_a_last_state_programs_are_ended_after_a_while(desk, work, monkeypatch):
     monkeypatch.setattr("client_agent.programs.LAST_STATE_HAS_S", 0.2)
-    program = desk.folder / "poster"
+    program = desk.folder / PROGRAM
     shutil.copy("/bin/sleep", str(program))
-    desk.programs["poster"] = program
+    desk.programs[PROGRAM] = program
     (work.folder / "1000").write_bytes(b"")
     programs = Programs(desk, lambda command: start_process([command[0], "1000"]), shows_within_s=0.0)
     assert programs.open(a_wish(file="1000"), orders(), work) == ""
