@@ -18,7 +18,7 @@ from client_agent.windows.lock_kiosk import KIOSK_DESKTOP, desktop_for_programs
 from client_agent.windows.lock_registry import BrowserPolicies
 from tests.agent.lock_laws import a_profile
 from tests.agent.windows_fake import FakeWindows, InMemory
-from tests.agent.windows_pc import POLICY, RULES, WINLOGON
+from tests.agent.windows_pc import FIRST_PID, POLICY, RULES, WINLOGON
 
 WINDOWS_7, WINDOWS_10 = (6, 1, 7601), (10, 0, 19045)
 CHROME = r"HKLM\SOFTWARE\Policies\Google\Chrome"
@@ -346,10 +346,10 @@ class TestPrograms:
 
     def test_a_program_with_a_dead_parents_number_does_not_inherit_from_it(self, windows, lockdown):
         self.left(windows, lockdown, **PHOTOSHOP)
-        old = windows.start("old.exe", parent=999)
+        old = windows.start("old.exe", parent=FIRST_PID + 999)
         windows.pc["processes"][-1]["started"] = 1
         windows.start("Photoshop.exe")
-        windows.pc["processes"][-1]["pid"] = 999
+        windows.pc["processes"][-1]["pid"] = FIRST_PID + 999
         assert old
         lockdown.reapply()
         assert "old.exe" not in windows.running()

@@ -13,7 +13,7 @@ import os
 from pathlib import Path
 
 from client_agent.windows.api import Drive, RegistryValue, RunningProcess
-from tests.agent.windows_pc import PERSON, POLICY, RULES, SESSION, WINLOGON, new_pc, with_parents
+from tests.agent.windows_pc import FIRST_PID, PERSON, POLICY, RULES, SESSION, WINLOGON, new_pc, with_parents
 
 
 def changing(method):
@@ -112,7 +112,9 @@ class FakeWindows:
         self.pc["boot"] += 1
         self.save()
 
-    def start(self, name, *, path="", parent=600, session=SESSION, original="", window=False, desktop="Default"):
+    def start(
+        self, name, *, path="", parent=FIRST_PID + 600, session=SESSION, original="", window=False, desktop="Default"
+    ):
         pid = self.pc["next_pid"]
         self.pc["next_pid"] += 1
         self.pc["processes"].append({
@@ -201,7 +203,9 @@ class FakeWindows:
 
     def processes(self):
         self._ask("processes")
-        own = RunningProcess(os.getpid(), 600, "exam-agent.exe", "C:\\Exam\\exam-agent.exe", self.session, 1)
+        own = RunningProcess(
+            os.getpid(), FIRST_PID + 600, "exam-agent.exe", "C:\\Exam\\exam-agent.exe", self.session, 1
+        )
         fields = ("pid", "parent", "name", "path", "session", "started")
         return [own, *(RunningProcess(*(one[field] for field in fields)) for one in self.pc["processes"])]
 
@@ -229,7 +233,7 @@ class FakeWindows:
     def start_as_system(self, command, session):
         self._ask("start_as_system")
         self.started_as_system.append((command[-1], session))
-        started = FakeStarted(self, self.start("exam-agent.exe", parent=4, session=session))
+        started = FakeStarted(self, self.start("exam-agent.exe", parent=FIRST_PID + 4, session=session))
         self.on_start(command[-1], started.pid)
         return started
 

@@ -12,6 +12,8 @@ OLD_RULES = {
     "{A3}": "v2.10|Action=Block|Active=FALSE|Dir=Out|Name=an old one|",
 }
 SESSION = 1
+# Processes of the model have numbers that Linux gives to none: the tests' own process is one of the PC's, too.
+FIRST_PID = 10_000_000
 
 
 def with_parents(registry, *keys):
@@ -52,12 +54,13 @@ def new_pc(version):
     return {
         "version": list(version), "boot": 1, "loaded": True, "remote": False, "registry": registry,
         "processes": [
-            {"pid": pid, "parent": parent, "name": name, "path": f"C:\\Windows\\System32\\{name}", "session": session,
-             "started": pid, "original": "", "window": False, "desktop": "Default"}
+            {"pid": FIRST_PID + pid, "parent": FIRST_PID + parent, "name": name, "session": session, "started": pid,
+             "path": f"C:\\Windows\\System32\\{name}", "original": "", "window": False, "desktop": "Default"}
             for pid, parent, name, session in processes
         ],
-        "next_pid": 10_000_001, "immortal": [], "services": ["MpsSvc"], "shell_is_deaf": False,
-        "desktops": {"Default": [800, 830]}, "shown": "Default", "clipboard": {"content": "notes", "number": 7},
+        "next_pid": FIRST_PID + 1001, "immortal": [], "services": ["MpsSvc"], "shell_is_deaf": False,
+        "desktops": {"Default": [FIRST_PID + 800, FIRST_PID + 830]}, "shown": "Default",
+        "clipboard": {"content": "notes", "number": 7},
         "plugged_screens": 1, "topology": 1, "screen_saver": True,
         "key_aids": {"sticky": 0x1FE, "toggle": 0x3E, "filter": 0x7E}, "drives": [["C", False], ["D", False]],
         "stuck_drives": [], "scheme": scheme,
