@@ -78,7 +78,7 @@ def test_a_check_that_hangs_is_unknown_after_its_time(tmp_path):
     ending = threading.Event()
     pc = Pc(tmp_path, chrome(), screens=lambda: ending.wait(60))
     started = time.monotonic()
-    (finding, other) = run_checks(Requirements((Item("screens"), Item("power"))), pc, None, within_s=0.5)
+    (finding, other) = run_checks(Requirements((Item("screens"), Item("power"))), pc, None, within_s=3.0)
     ending.set()
     assert time.monotonic() - started < 30
     assert (finding.state, other.state) == ("unknown", "ok")

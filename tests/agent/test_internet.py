@@ -50,10 +50,12 @@ def listening(answer=None, kind=socket.SOCK_STREAM):
         server.close()
 
 
+@contextmanager
 def closed_port():
+    """A place at which nobody listens, and which nobody else is given meanwhile."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{taken.getsockname()[1]}"
+        yield f"127.0.0.1:{taken.getsockname()[1]}"
 
 
 def as_answer(asked):
@@ -63,7 +65,8 @@ def as_answer(asked):
 def test_r_room_2_a_connection_that_opens_is_reached():
     with listening() as place:
         assert try_target(f"tcp {place}") == f"tcp {place}"
-    assert try_target(f"tcp {closed_port()}") == ""
+    with closed_port() as place:
+        assert try_target(f"tcp {place}") == ""
 
 
 def test_r_room_2_a_name_server_outside_that_answers_is_reached():
@@ -91,8 +94,8 @@ def test_a_target_that_cannot_be_read_is_not_reached(target):
 
 
 def test_all_ways_are_tried_at_once_and_what_answers_is_named_in_order():
-    with listening() as one, listening() as other:
-        targets = [f"tcp {one}", f"tcp {closed_port()}", f"tcp {other}"]
+    with listening() as one, closed_port() as closed, listening() as other:
+        targets = [f"tcp {one}", f"tcp {closed}", f"tcp {other}"]
         assert try_all(targets) == [targets[0], targets[2]]
 
 
@@ -129,7 +132,8 @@ def test_r_room_2_a_proxy_of_this_pc_is_tried(tmp_path):
 
 def test_r_room_2_a_pc_that_reaches_nothing_is_fit_and_its_gateway_told(tmp_path):
     pc = Pc(tmp_path, network=Network(gateways=["192.168.1.1"]))
-    finding = check(pc, targets=[f"tcp {closed_port()}"])
+    with closed_port() as place:
+        finding = check(pc, targets=[f"tcp {place}"])
     assert finding.state == "ok"
     assert "192.168.1.1" in finding.measured[0]
     assert finding.value == {"reached": [], "tried": 1, "gateways": ["192.168.1.1"]}
@@ -139,7 +143,8 @@ def test_a_pc_that_is_locked_says_that_the_lock_bars_the_internet(tmp_path):
     pc = Pc(tmp_path)
     pc.state_folder().mkdir(parents=True)
     (pc.state_folder() / UNDO_NAME).write_text("{}", encoding="utf-8")
-    finding = check(pc, targets=[f"tcp {closed_port()}"])
+    with closed_port() as place:
+        finding = check(pc, targets=[f"tcp {place}"])
     assert finding.state == "ok"
     assert finding.measured[0].endswith("（由本机锁定挡住）")
 

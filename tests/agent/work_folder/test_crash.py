@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -20,7 +21,7 @@ from client_agent.station_link import Link
 from client_agent.work_folder.folder import WorkFolder
 home = Path(sys.argv[3])
 work = WorkFolder(Link(sys.argv[2]), home / "state", drives=lambda: [home / "drive"], boot_id="boot-1",
-                  monotonic=lambda: time.monotonic() * 20)
+                  monotonic=lambda: time.monotonic() * 8)
 work.start()
 work.follow({"attempt_id": 17, "state": "answering"})
 while work.path is None:
@@ -58,6 +59,15 @@ def save_something(item, chance):
     return sha256(content)
 
 
+def work_in(folder):
+    """Give what lies there of the candidate's, as the station names it."""
+    return {
+        "01_海报设计/" + path.relative_to(folder).as_posix(): sha256(path.read_bytes())
+        for path in folder.rglob("*")
+        if path.is_file() and "素材" not in path.parts
+    }
+
+
 def test_an_agent_killed_at_any_moment_loses_nothing_and_sends_nothing_torn(station, tmp_path):
     home = tmp_path / "pc"
     (home / "drive").mkdir(parents=True)
@@ -70,19 +80,15 @@ def test_an_agent_killed_at_any_moment_loses_nothing_and_sends_nothing_torn(stat
                 folder = folder or (os.path.join(line, "01_海报设计"))
             if folder is not None:
                 for _save in range(chance.randrange(3)):
-                    saved.add(save_something(type(home)(folder), chance))
-            time.sleep(chance.random() * 0.8)
+                    saved.add(save_something(Path(folder), chance))
+            time.sleep(chance.random() * 1.2)
             agent.kill()
     with start(station, home) as agent:
-        wanted = {
-            "01_海报设计/" + path.relative_to(folder).as_posix(): sha256(path.read_bytes())
-            for path in type(home)(folder).rglob("*")
-            if path.is_file() and "素材" not in path.parts
-        }
         ends = time.monotonic() + 60
-        while station.files() != wanted and time.monotonic() < ends:
+        while station.files() != work_in(Path(folder)) and time.monotonic() < ends:
             time.sleep(0.1)
         agent.kill()
+    wanted = work_in(Path(folder))
     assert station.files() == wanted
     assert len(wanted) >= 8
     told = {version["sha256"] for versions in station.versions.values() for version in versions}

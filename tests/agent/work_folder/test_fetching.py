@@ -158,7 +158,7 @@ def test_changed_on_both_sides_both_are_kept_and_named(make_pc, station):
 def test_a_version_taken_back_lies_in_its_place_and_nothing_is_lost(make_pc, station):
     pc = make_pc()
     pc.live(1)
-    for content in (b"one", b"two", b"three"):
+    for content in (b"one", b"two!", b"three"):
         (pc.item / "海报.psd").write_bytes(content)
         pc.settle()
         pc.live(4)
@@ -187,7 +187,7 @@ def test_a_version_taken_back_lies_beside_a_file_that_a_program_holds_open(make_
     files = HeldFiles()
     pc = make_pc(files=files)
     pc.live(1)
-    for content in (b"one", b"two"):
+    for content in (b"one", b"two!"):
         (pc.item / "海报.psd").write_bytes(content)
         pc.settle()
         pc.live(4)
@@ -195,7 +195,7 @@ def test_a_version_taken_back_lies_beside_a_file_that_a_program_holds_open(make_
     station.take_back(POSTER, 1)
     pc.folder.ask_again()
     pc.live(10)
-    assert here(pc) == {POSTER: b"two", "01_海报设计/海报（第1版）.psd": b"one"}
+    assert here(pc) == {POSTER: b"two!", "01_海报设计/海报（第1版）.psd": b"one"}
 
 
 def test_who_holds_a_file_open_is_seen(tmp_path):

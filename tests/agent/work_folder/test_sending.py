@@ -82,12 +82,12 @@ def test_deleting_and_writing_anew_is_no_removal_but_deleting_is(pc, station):
     pc.live(4)
     target.unlink()
     pc.live(3)
-    target.write_bytes(b"2")
+    target.write_bytes(b"22")
     pc.live(8)
-    assert station.contents("01_海报设计/a.txt") == [b"1", b"2"]
+    assert station.contents("01_海报设计/a.txt") == [b"1", b"22"]
     target.unlink()
     pc.live(10)
-    assert station.contents("01_海报设计/a.txt") == [b"1", b"2", None]
+    assert station.contents("01_海报设计/a.txt") == [b"1", b"22", None]
     assert station.versions["01_海报设计/a.txt"][-1]["cause"] == "removed"
 
 
