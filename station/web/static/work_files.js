@@ -16,7 +16,7 @@ export class WorkFolder {
     this.files = [];
     this.programs = []; // by item: what can be opened on this PC
     this.stamp = -1;
-    this.asking = false;
+    this.asking = null; // the question that is under way
     this.notBefore = 0; // of the counter that no wrong clock of the PC can move
     this.waitsSince = null;
   }
@@ -25,14 +25,20 @@ export class WorkFolder {
   update(facts) {
     if (!facts && !this.facts) return;
     this.facts = facts;
-    if (facts && facts.stamp !== this.stamp) this.refresh();
-    else this.onChange();
+    if (!facts || facts.stamp === this.stamp) this.onChange();
+    else if (!this.asking) this.refresh();
   }
 
-  /** Ask for the list; rejects nothing: what cannot be asked now is asked with a later poll. */
+  /** Ask for the list, after one that is under way and may know too little; rejects nothing: a later poll asks again. */
   async refresh() {
-    if (this.asking || performance.now() < this.notBefore) return;
-    this.asking = true;
+    while (this.asking) await this.asking;
+    if (performance.now() < this.notBefore) return;
+    this.asking = this.#ask();
+    await this.asking;
+    this.onChange();
+  }
+
+  async #ask() {
     try {
       const answer = await ask(`/api/work_files/${this.attemptId}`);
       this.stamp = answer.stamp;
@@ -42,9 +48,8 @@ export class WorkFolder {
     } catch {
       this.notBefore = performance.now() + RETRY_MS;
     } finally {
-      this.asking = false;
+      this.asking = null;
     }
-    this.onChange();
   }
 
   of(itemId, part) {
