@@ -11,8 +11,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -84,9 +82,10 @@ class AgentPc:
         """Switch the PC on."""
         self.boots += 1
         (self.folder / "boot_id").write_text(f"0000000{self.boots}-1111-2222-3333-444444444444\n", encoding="ascii")
-        binds = {"etc": "/etc", "run-udev": "/run/udev", "boot_id": "/proc/sys/kernel/random/boot_id"}
+        binds = {"etc": "/etc", "run-udev": "/run/udev"}
         if Path(SYSRQ).exists():
             binds["sysrq"] = SYSRQ
+        binds["boot_id"] = "/proc/sys/kernel/random/boot_id"  # last: with it the PC is up
         lines = ["mkdir -p /run/udev", *(f"mount --bind {self.folder}/{one} {at}" for one, at in binds.items())]
         script = " && ".join([*lines, f"exec {sys.executable} -c '{FIRST}'"])
         apart = ["unshare", "--pid", "--mount", "--fork", "--mount-proc", "--kill-child=KILL", "sh", "-c", script]
@@ -194,10 +193,3 @@ class AgentPc:
 
 def ip(*words: str) -> None:
     subprocess.run(["ip", *words], check=True, timeout=20, stdout=subprocess.DEVNULL)
-
-
-def wait_until(what: Callable[[], object], *, within_s: float = 45.0, why: str = "") -> None:
-    ends = time.monotonic() + within_s
-    while not what():
-        assert time.monotonic() < ends, why or "it did not come"
-        time.sleep(0.1)

@@ -20,7 +20,7 @@ from station.sample import SampleDay, write_sample_day
 from station.setup import make_station
 from sync.reference_platform.serve import RunningPlatform, start_platform
 from sync.reference_platform.stations import add_station
-from tests.browser.pages import Window
+from tests.browser.pages import PATIENCE_S, Window
 
 PASSWORD = "password-of-the-test"
 
@@ -53,12 +53,12 @@ class RunningDay:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "station", "serve", str(self.home)], stdout=log, stderr=log, text=True
             )
-        until = time.monotonic() + 30
+        until = time.monotonic() + PATIENCE_S
         while True:
             try:
                 requests.get(f"{self.candidate_url}/api/clock", timeout=2)
                 return
-            except requests.ConnectionError:
+            except (requests.ConnectionError, requests.Timeout):
                 assert time.monotonic() < until, (self.home / "serve.log").read_text("utf-8")
                 time.sleep(0.2)
 
@@ -72,7 +72,7 @@ class RunningDay:
     def stop(self) -> None:
         if self.process is not None:
             self.process.terminate()
-            self.process.wait(timeout=30)
+            self.process.wait(timeout=PATIENCE_S)
             self.process = None
         self.platform.close()
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright
@@ -21,6 +22,7 @@ from tests.web.seating import SeatedRoom
 
 CHROMIUM = Path("/usr/bin/chromium")
 PATIENCE_MS = 30_000
+PATIENCE_S = 60.0  # for what is asked again and again; none of it is a promise of time
 CHROMIUM_109 = program_in(ROOT / ".venv")
 FLAGS = [
     "--no-sandbox",
@@ -91,6 +93,10 @@ class Window:
         parts = [int(part) for part in self.page.inner_text("strong.countdown").split()[0].split(":")]
         return sum(part * 60**power for power, part in enumerate(reversed(parts)))
 
+    def ends_s(self) -> float:
+        """When the countdown on the page is over, by this machine's counter."""
+        return time.monotonic() + self.left_s()
+
 
 @contextmanager
 def staff_page(browser: Browser, address: str, username: str) -> Iterator[Page]:
@@ -140,21 +146,43 @@ def answers(room: SeatedRoom, attempt_id: int = 1) -> dict[str, object]:
         return {item: json.loads(text) for item, text in answering.current_answers(db, attempt_id).items()}
 
 
-def wait_for_answer(room: SeatedRoom, item_id: str, wanted: object, seconds: float = 10) -> None:
+def wait_until(
+    what: Callable[[], object], *, page: Page | None = None, within_s: float = PATIENCE_S, why: str = ""
+) -> None:
+    """Wait until something holds. `page`: what a test has routed there goes on meanwhile."""
+    ends = time.monotonic() + within_s
+    while not what():
+        assert time.monotonic() < ends, why or "it did not come"
+        _pause(page)
+
+
+def wait_for_answer(
+    room: SeatedRoom, item_id: str, wanted: object, seconds: float = PATIENCE_S, *, page: Page | None = None
+) -> None:
+    """Wait until the station's current answer to an item is this one; `page` as above."""
     until = time.monotonic() + seconds
-    while answers(room).get(item_id) != wanted:
-        assert time.monotonic() < until, answers(room).get(item_id)
-        time.sleep(0.1)
+    while (found := answers(room).get(item_id)) != wanted:
+        assert time.monotonic() < until, found
+        _pause(page)
+
+
+def leave_time(room: SeatedRoom, **left: float) -> None:
+    """Move the station's clock to where so much is left to the first attempt, however long it has lasted by now."""
+    with room.store.reading() as db:
+        ends_at = db.get_one(Attempt, 1).deadline_at
+    room.clock.move(seconds=(ends_at - timedelta(**left) - room.clock.now()).total_seconds())
 
 
 def receipt_of(room: SeatedRoom) -> str:
-    until = time.monotonic() + 10
+    """Wait for the receipt code of the first attempt."""
+    until = time.monotonic() + PATIENCE_S
     while True:
         with room.store.reading() as db:
             code = db.get_one(Attempt, 1).receipt_code
-        if code or time.monotonic() > until:
+        if code:
             return code
-        time.sleep(0.1)
+        assert time.monotonic() < until, "no receipt"
+        _pause(None)
 
 
 def keep_picture(page: Page, name: str) -> None:
@@ -165,3 +193,10 @@ def keep_picture(page: Page, name: str) -> None:
     for width, height in ((1366, 768), (1920, 1080)):
         page.set_viewport_size({"width": width, "height": height})
         page.screenshot(path=f"{folder}/{name}-{width}.png")
+
+
+def _pause(page: Page | None) -> None:
+    if page is None:
+        time.sleep(0.1)
+    else:
+        page.wait_for_timeout(100)

@@ -10,6 +10,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +19,20 @@ import pytest
 
 from station.clock import system_time
 from station.rehearsal.staff import StaffMember, log_staff_in
-from tests.agent.x_ground import skip_unless_installed
-from tests.browser.agent_pc import PERSON, AgentPc, wait_until
+from tests.agent.x_ground import skip_unless_installed, until
+from tests.browser.agent_pc import PERSON, AgentPc
 from tests.browser.day import RunningDay, prepare_day
+from tests.browser.pages import wait_until
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.slow,
-    pytest.mark.timeout(400),
+    pytest.mark.timeout(900),
     pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="locking a PC needs root"),
 ]
 
 SEAT, PRACTICAL = "7", 2
+TRY_S = 10.0  # so long keys that were pressed may take to show, before they are pressed again
 POLICY = "etc/chromium/policies/managed/zzz-exam-station.json"
 
 
@@ -183,7 +186,7 @@ def test_a_candidate_pc_from_its_registration_to_the_way_back(day: RunningDay, r
     wait_until(lambda: not changed(before, pc.snapshot()), why="the closed sitting leaves the PC locked")
     assert_work_goes_with_the_centres_word_and_not_before(pc, day, room)
     pc.end_agent()
-    assert pc.screen.titles() == []
+    wait_until(lambda: pc.screen.titles() == [], why="a window stays")
     assert not list((pc.folder / "state" / "exam-agent-browser").iterdir()), "a browser's profile stays"
     assert changed(before, pc.snapshot()) == {}
 
@@ -200,7 +203,7 @@ def assert_work_goes_with_the_centres_word_and_not_before(pc: AgentPc, day: Runn
     room.check(shows=lambda: files_of(folder) == held)
     (package,) = [one for one in day.platform.platform.cabinet.records() if one.state == "kept"]
     day.platform.platform.confirm(package.package_id, by="值班员", at=system_time())
-    room.check(shows=lambda: room.package_is("confirmed") or files_of(folder) == held)
+    room.check(shows=lambda: files_of(folder) == held or room.package_is("confirmed"))
     room.technician.do(f"/api/packages/{(room.package() or {})['id']}/retry")
     wait_until(lambda: room.package_is("confirmed"), why="the station does not learn that the centre has confirmed")
     wait_until(lambda: not folder.exists(), why="the work stays on the PC after the centre's receipt")
@@ -211,9 +214,14 @@ def assert_work_goes_with_the_centres_word_and_not_before(pc: AgentPc, day: Runn
 
 
 def files_of(folder: Path) -> dict[str, str]:
-    """Give the content of every file below a folder."""
-    files = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
-    return {str(path.relative_to(folder)): path.read_text("utf-8", "replace") for path in files}
+    """Give the content of every file below a folder; what vanishes meanwhile is not there."""
+    texts: dict[str, str] = {}
+    for place, _, names in os.walk(folder):
+        for path in (Path(place) / name for name in names):
+            if path.is_file() and not path.is_symlink():
+                with suppress(FileNotFoundError):
+                    texts[str(path.relative_to(folder))] = path.read_text("utf-8", "replace")
+    return texts
 
 
 def register(pc: AgentPc, day: RunningDay, technician: StaffMember) -> None:
@@ -227,8 +235,11 @@ def register(pc: AgentPc, day: RunningDay, technician: StaffMember) -> None:
 def log_in(pc: AgentPc, room: Room, ticket: str) -> None:
     """Type the ticket number until the page has it: a page that has just opened may not listen yet."""
 
+    def is_known() -> bool:
+        return room.seat()["state"] != "expected"
+
     def is_in() -> bool:
-        if room.seat()["state"] != "expected":
+        if is_known():
             return True
         pc.screen.press("F5")
         wait_until(lambda: any("考位" in title for title in pc.screen.titles()))
@@ -236,8 +247,7 @@ def log_in(pc: AgentPc, room: Room, ticket: str) -> None:
         pc.screen.press("Tab")
         pc.screen.says("xdotool", "type", "--delay", "20", ticket[-6:])
         pc.screen.press("Return")
-        pc.screen.says("xdotool", "sleep", "2")
-        return False
+        return until(is_known, patience_s=TRY_S)
 
     wait_until(is_in)
     press_return_until(pc, lambda: room.seat()["state"] == "confirmed", why="not confirmed")
@@ -256,16 +266,18 @@ def press_return_until(pc: AgentPc, happened: Callable[[], object], *, why: str)
 def hand_in(pc: AgentPc, room: Room) -> None:
     """By keyboard: the sixth stop of a fresh page, then the button before the one that goes on answering."""
 
+    def has_it() -> bool:
+        return room.seat()["state"] == "handed_in"
+
     def is_done() -> bool:
-        if room.seat()["state"] == "handed_in":
+        if has_it():
             return True
         pc.screen.press("F5")
         pc.screen.says("xdotool", "sleep", "3")
         pc.screen.press(*["Tab"] * 6, "Return")
         pc.screen.says("xdotool", "sleep", "1")
         pc.screen.press("shift+Tab", "Return")
-        pc.screen.says("xdotool", "sleep", "2")
-        return False
+        return until(has_it, patience_s=TRY_S)
 
     wait_until(is_done)
 
@@ -275,12 +287,13 @@ def assert_held(pc: AgentPc, day: RunningDay) -> None:
     assert (pc.folder / POLICY).is_file()
     assert "policy drop" in pc.says("nft", "list", "ruleset")
     with socket.create_server((pc.station_host, 0)) as other:
-        assert not reaches(pc, pc.station_host, other.getsockname()[1])
-    assert reaches(pc, pc.station_host, day.candidate_port) == (day.process is not None)
+        assert not reaches(pc, pc.station_host, other.getsockname()[1], within_s=3)
+    assert reaches(pc, pc.station_host, day.candidate_port, within_s=30) == (day.process is not None)
 
 
-def reaches(pc: AgentPc, host: str, port: int) -> bool:
-    return pc.says("sh", "-c", f"timeout 3 bash -c ': < /dev/tcp/{host}/{port}' 2>&1 && echo reached") == "reached"
+def reaches(pc: AgentPc, host: str, port: int, *, within_s: int) -> bool:
+    tried = f"timeout {within_s} bash -c ': < /dev/tcp/{host}/{port}' 2>&1 && echo reached"
+    return pc.says("sh", "-c", tried) == "reached"
 
 
 def saves_a_file(pc: AgentPc, room: Room, content: str, *, versions: int) -> None:
@@ -300,9 +313,16 @@ def work_folder(pc: AgentPc) -> Path:
 
 
 def browser_of(pc: AgentPc) -> psutil.Process:
-    """Give the browser's first process."""
-    (found,) = [one for one in psutil.process_iter(["name"]) if one.info["name"] == "chromium" and is_first(one, pc)]
-    return found
+    """Give the browser's first process; for a moment what it forks goes by its words, too."""
+    found: list[psutil.Process] = []
+
+    def is_one() -> bool:
+        of_name = [one for one in psutil.process_iter(["name"]) if one.info["name"] == "chromium"]
+        found[:] = [one for one in of_name if is_first(one, pc)]
+        return len(found) == 1
+
+    wait_until(is_one, why="not one browser")
+    return found[0]
 
 
 def is_first(process: psutil.Process, pc: AgentPc) -> bool:

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from station.services import answering, invigilation, room_record
 from station.store.models import Attempt, Entry, Revision, Seat
-from tests.browser.pages import CandidatePc, receipt_of, wait_for_answer
+from tests.browser.pages import CandidatePc, leave_time, receipt_of, wait_for_answer, wait_until
 from tests.web.seating import SeatedRoom
 
 pytestmark = pytest.mark.browser
@@ -67,7 +67,7 @@ def test_r_day_7_after_a_move_the_spare_pc_goes_on_where_it_was(
         entry = db.get_one(Entry, room.entries["theory"][0])
         spare = db.scalars(select(Seat).where(Seat.number == "4")).one()
         invigilation.move_to_spare(db, entry, spare, reason="死机", by=room.staff_id, at=room.clock.now())
-    pc.page.wait_for_selector("#ticket")
+    expect(pc.page.locator("dialog.cover")).to_contain_text("本机考生已换到 4 号考位")
     spare_pc = CandidatePc(chromium, room, 4)
     spare_pc.log_in(room.tickets[0])
     spare_pc.page.wait_for_selector(".item")
@@ -98,9 +98,9 @@ def test_a_suspension_covers_the_paper_and_the_time_stands_still(room: SeatedRoo
 def test_messages_stay_until_they_are_read(room: SeatedRoom, pc: CandidatePc) -> None:
     room.act(room_record.send_message, room.sitting(), entries=None, text="请检查姓名")
     expect(pc.page.locator(".message")).to_contain_text("请检查姓名")
-    pc.page.get_by_role("button", name="知道了").click()
-    expect(pc.page.locator(".message")).to_be_hidden()
-    pc.page.wait_for_timeout(3500)
+    with pc.page.expect_response("**/api/saves"):  # what was read travels alone
+        pc.page.get_by_role("button", name="知道了").click()
+        expect(pc.page.locator(".message")).to_be_hidden()
     pc.page.reload()
     pc.page.wait_for_selector(".item")
     expect(pc.page.locator(".message")).to_be_hidden()
@@ -143,13 +143,13 @@ def test_what_is_saved_stands_uncovered_on_an_old_screen(room: SeatedRoom, pc: C
 def test_r_day_5_reminder_deadline_and_receipt(room: SeatedRoom, pc: CandidatePc) -> None:
     text = pc.item("w1").locator("textarea")
     text.fill("最后一")
-    room.clock.move(minutes=50)
+    leave_time(room, minutes=10)
     expect(pc.page.locator(".reminder")).to_contain_text("15 分钟")
-    room.clock.move(minutes=9, seconds=50)
+    leave_time(room, seconds=15)
     text.focus()
     pc.page.keyboard.press("End")
     pc.page.keyboard.type("句")
-    expect(pc.page.locator("dialog.cover")).to_contain_text("考试时间到", timeout=20_000)
+    expect(pc.page.locator("dialog.cover")).to_contain_text("考试时间到", timeout=60_000)
     wait_for_answer(room, "w1", {"base": {"string": "最后一句"}})
     room.clock.move(seconds=2)
     with room.store.transaction() as db:
@@ -157,8 +157,7 @@ def test_r_day_5_reminder_deadline_and_receipt(room: SeatedRoom, pc: CandidatePc
     receipt = pc.page.locator(".receipt")
     expect(receipt).to_have_text(receipt_of(room))
     expect(pc.page.locator("main")).to_contain_text("已收卷")
-    pc.page.wait_for_timeout(500)
-    assert _rows_on_this_pc(pc.page) == 0, "the queue is emptied after the receipt"
+    wait_until(lambda: _rows_on_this_pc(pc.page) == 0, why="the queue is not emptied after the receipt")
     pc.page.get_by_role("button", name="退出登录").click()
     pc.page.locator("dialog").get_by_role("button", name="退出登录").click()
     pc.page.wait_for_selector("#ticket")
@@ -166,12 +165,11 @@ def test_r_day_5_reminder_deadline_and_receipt(room: SeatedRoom, pc: CandidatePc
 
 
 def test_past_the_local_end_nobody_is_locked_out_while_the_server_is_away(room: SeatedRoom, pc: CandidatePc) -> None:
-    room.clock.move(minutes=59, seconds=50)
+    leave_time(room, seconds=25)
     expect(pc.page.locator(".reminder")).to_be_visible()
     room.hang_up()
     expect(pc.page.locator(".away")).to_be_visible()
-    pc.page.wait_for_timeout(11_000)
-    expect(pc.page.locator(".countdown")).to_contain_text("时间到")
+    expect(pc.page.locator(".countdown")).to_contain_text("时间到", timeout=60_000)
     assert pc.page.locator("dialog.cover").count() == 0
     pc.item("w1").locator("textarea").fill("断网超时后写的")
     with room.store.transaction() as db:
@@ -207,7 +205,7 @@ def test_the_next_candidate_finds_nothing_of_the_one_before(
     pc.page.context.clear_cookies(name="station_candidate")
     pc.page.reload()
     pc.log_in(room.tickets[1])
-    pc.page.wait_for_selector(".card")
+    expect(pc.page.locator("main")).to_contain_text("您的考位是 2 号，这里是 1 号。")
     assert "前一位考生的答案" not in pc.page.content()
     with room.store.reading() as db:
         assert set(db.scalars(select(Revision.attempt_id))) == {1}

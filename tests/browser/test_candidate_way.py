@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import zipfile
 
@@ -11,8 +12,9 @@ from playwright.sync_api import Browser, expect
 from sqlalchemy import select
 
 from station.services import room_record
-from station.store.models import Entry, Revision
-from tests.browser.pages import CandidatePc, answers, receipt_of, wait_for_answer
+from station.store.models import Attempt, Entry, Revision
+from tests.browser.pages import CandidatePc, answers, receipt_of, wait_for_answer, wait_until
+from tests.browser.test_own_copy import wait_for_rows
 from tests.web.seating import SeatedRoom
 
 pytestmark = [pytest.mark.browser, pytest.mark.chrome109]
@@ -23,6 +25,12 @@ def workbook() -> dict[str, object]:
     with zipfile.ZipFile(content, "w") as archive:
         archive.writestr("[Content_Types].xml", "<Types/>" * 50)
     return {"name": "推广方案.xlsx", "mimeType": "application/octet-stream", "buffer": content.getvalue()}
+
+
+def view_of(room: SeatedRoom) -> object:
+    """What the station has of where the candidate is on the page."""
+    with room.store.reading() as db:
+        return json.loads(db.get_one(Attempt, 1).view)
 
 
 def test_r_day_2_from_log_in_to_the_paper(room: SeatedRoom, chromium: Browser) -> None:
@@ -68,7 +76,6 @@ def test_every_kind_of_item_is_answered_and_the_same_after_a_reload(room: Seated
     page.locator("#item-w1 .flag").click()
     page.get_by_label("大字").click()
     expect(page.locator(".counts")).to_contain_text("6 / 8")
-    page.wait_for_timeout(1200)
     pc.wait_saved()
     held = answers(room)
     assert held["c1"] == {"base": {"identifier": "B"}}
@@ -78,7 +85,7 @@ def test_every_kind_of_item_is_answered_and_the_same_after_a_reload(room: Seated
     assert held["g1"] == {
         "record": [{"name": "r1.b", "base": {"string": "100.00"}}, {"name": "r1.c", "base": {"string": "借"}}]
     }
-    page.wait_for_timeout(3500)  # the view travels alone after three seconds
+    wait_until(lambda: view_of(room) == {"item": "w1", "flags": ["w1"], "font": "larger", "read": 0})
     page.reload()
     page.wait_for_selector(".item")
     expect(pc.item("c1").get_by_role("radio").nth(1)).to_be_checked()
@@ -137,7 +144,7 @@ def test_what_was_queued_when_the_browser_died_is_sent_by_the_next_load(room: Se
     pc.item("c1").get_by_text("选项C").click()
     pc.item("w1").locator("textarea").fill("崩溃之前写的")
     pc.item("w1").locator("textarea").blur()
-    pc.page.wait_for_timeout(600)
+    wait_for_rows(pc, "c1", "w1")
     pc.page.close()
     room.listen()
     pc.page = pc.tab()

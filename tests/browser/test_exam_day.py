@@ -20,7 +20,7 @@ from station.store import Store, open_store
 from station.store.models import Attempt, Candidate, Entry, JournalEntry, ResultPackage, Sitting
 from tests.browser.day import PASSWORD, ConsolePc, Pc, RunningDay, prepare_day
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
 
 OUTAGE_S = 20
 
@@ -55,7 +55,7 @@ def test_a_candidate_sits_theory_and_practical_while_an_invigilator_starts_exten
 
     given = answer_theory(pc, first=0, last=30)
     pc.wait_saved()
-    before = pc.left_s()
+    before = pc.ends_s()
     began = time.monotonic()
     day.kill()
     expect(pc.page.locator('.saved[data-state="away"]')).to_be_visible()
@@ -63,19 +63,19 @@ def test_a_candidate_sits_theory_and_practical_while_an_invigilator_starts_exten
     expect(pc.page.locator(".saved")).to_contain_text("待发送")
     time.sleep(max(0.0, OUTAGE_S - (time.monotonic() - began)))
     day.start()
+    away_s = time.monotonic() - began
     pc.wait_saved()
-    page_seconds = time.monotonic() - began
     expect(console.page.locator("#event-list")).to_contain_text("考站中断")
-    gained = pc.left_s() - (before - page_seconds)
-    assert OUTAGE_S - 2 <= gained <= OUTAGE_S + 15  # the outage is given back, down to the start of the program
+    gained = pc.ends_s() - before
+    assert OUTAGE_S - 2 <= gained <= away_s + 10  # the outage is given back, down to the start of the program
 
-    before = pc.left_s()
+    before = pc.ends_s()
     extend(console, "7", minutes="5")
     until = time.monotonic() + 3  # design §13.13: a changed deadline shows within 3 s
-    while pc.left_s() < before + 5 * 60 - 15:
+    while pc.ends_s() < before + 5 * 60 - 5:
         assert time.monotonic() < until
         time.sleep(0.1)
-    left = pc.left_s()
+    ends = pc.ends_s()
 
     spare = Pc(chromium)
     move(console, "7", "46")
@@ -87,7 +87,7 @@ def test_a_candidate_sits_theory_and_practical_while_an_invigilator_starts_exten
     if spare.page.locator(".item").count() == 0:
         spare.enter()
     expect(spare.page.locator(".counts")).to_contain_text("45 / 60")
-    assert abs(spare.left_s() - left) < 60
+    assert abs(spare.ends_s() - ends) < 5, "the time goes along"
     given |= answer_theory(spare, first=45, last=60)
     spare.wait_saved()
 
@@ -250,10 +250,12 @@ def expect_receipts(console: ConsolePc, store: Store, day: RunningDay, both: lis
     """Marked, packed, sent: the closing page shows the receipt that the station has checked (R-END-1)."""
     for sitting_id in both:
         console.page.goto(f"{day.staff_url}/closing/{sitting_id}")
-        expect(console.page.locator("#packages")).to_contain_text(re.compile("[A-Z2-7]{4}-[A-Z2-7]{4}"), timeout=60_000)
+        packages = console.page.locator("#packages")
+        expect(packages).to_contain_text(re.compile("[A-Z2-7]{4}-[A-Z2-7]{4}"), timeout=180_000)
         with store.reading() as db:
             package = db.scalars(select(ResultPackage).where(ResultPackage.sitting_id == sitting_id)).one()
-        expect(console.page.locator("#packages")).to_contain_text(package.receipt_code)
+        assert package.receipt_code
+        expect(packages).to_contain_text(package.receipt_code)
 
 
 def stored_answers(store: Store, ticket: str, sitting_id: int) -> dict[str, Any]:

@@ -17,8 +17,6 @@ from tests.console.serving import served_candidate_app, served_staff_app
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-PATIENCE_MS = 20_000
-
 
 @pytest.fixture
 def room(tmp_path: Path) -> Iterator[BuiltRoom]:

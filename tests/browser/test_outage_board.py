@@ -60,6 +60,7 @@ def test_r_day_9_the_board_counts_the_outage_and_what_is_left_of_the_60_minutes(
     expect(halt).to_contain_text(re.compile(r"后续“实操”原定 \d\d:\d\d 开考，将晚 \d+ 分钟"))
     go_on(board)
     dialog = board.locator("dialog")
+    expect(dialog).to_be_visible()
     assert dialog.locator("textarea").count() == 0
     dialog.get_by_role("button", name="继续考试").click()
     expect(halt).to_be_hidden()

@@ -16,7 +16,8 @@ from sqlalchemy import select
 from station.rehearsal.premises import free_port
 from station.services import answering
 from station.store.models import Attempt
-from tests.browser.pages import CHROMIUM, FLAGS
+from tests.browser.pages import CHROMIUM, FLAGS, PATIENCE_S, wait_until
+from tests.browser.test_own_copy import ON_DISK
 from tests.chaos.stations import Station, station_of
 from tests.conftest import skip_for_want_of
 
@@ -127,7 +128,7 @@ def test_what_was_answered_before_the_browser_died_too_arrives_from_the_disk(
     chosen = page.evaluate(ANSWER, CHANGES)
     expect(page.locator(".away")).to_contain_text(f"{CHANGES} 项待发送", timeout=30_000)
     expect(page.locator(".away")).to_contain_text("答案都已存在本机")
-    page.wait_for_timeout(1000)
+    wait_until(lambda: len(page.evaluate(ON_DISK, {})) == CHANGES, page=page, why="not on this PC's disk")
     with pytest.raises(Error):  # somebody presses F5: there is no page to load, but nothing is lost by it
         page.reload(timeout=5000)
     _kill_browser(profile)
@@ -136,11 +137,8 @@ def test_what_was_answered_before_the_browser_died_too_arrives_from_the_disk(
     station.start(at=last + CUT)
     context = browser()
     sit_down(context.pages[0], station)
+    wait_until(lambda: attempt_of(station).revision_count == CHANGES, page=context.pages[0])
     context.pages[0].wait_for_selector('.saved[data-state="good"]')
-    for _ in range(120):
-        if attempt_of(station).revision_count == CHANGES:
-            break
-        context.pages[0].wait_for_timeout(500)
     rows = station.revisions(attempt_of(station).id)
     assert [(row.sequence, row.is_late) for row in rows] == [(one, False) for one in range(1, CHANGES + 1)]
     assert stored(station) == chosen
@@ -159,3 +157,4 @@ def _kill_browser(profile: Path) -> None:
     for one in ours:
         with suppress(psutil.NoSuchProcess):
             one.kill()
+    psutil.wait_procs(ours, timeout=PATIENCE_S)

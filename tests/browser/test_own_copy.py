@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from station.services import answering, invigilation
 from station.store.models import Attempt, CurrentAnswer, Entry, Place, Revision, Seat
-from tests.browser.pages import CandidatePc, answers, wait_for_answer
+from tests.browser.pages import CandidatePc, answers, wait_for_answer, wait_until
 from tests.web.seating import SeatedRoom
 
 pytestmark = pytest.mark.browser
@@ -59,12 +59,24 @@ def come_back(room: SeatedRoom, pc: CandidatePc) -> None:
 
 def wait_for_copy(pc: CandidatePc, wanted: dict[str, object]) -> list[dict[str, Any]]:
     """Wait until the newest rows on the PC's disk, all acknowledged, are these answers."""
-    for _ in range(100):
+
+    def is_there() -> bool:
         rows = rows_on(pc)
-        if {row["item_id"]: row["response"] for row in rows} == wanted and all(row["acknowledged"] for row in rows):
-            return rows
-        pc.page.wait_for_timeout(100)
-    raise AssertionError(rows)
+        return {row["item_id"]: row["response"] for row in rows} == wanted and all(row["acknowledged"] for row in rows)
+
+    wait_until(is_there, page=pc.page, why="not on this PC's disk")
+    return rows_on(pc)
+
+
+def wait_for_rows(pc: CandidatePc, *items: str) -> None:
+    """Wait until a save of each of these items lies on the PC's disk."""
+    wait_until(lambda: set(items) <= {row["item_id"] for row in rows_on(pc)}, page=pc.page)
+
+
+def responses(room: SeatedRoom) -> list[str]:
+    """All that was ever saved, in its order, late or not."""
+    with room.store.reading() as db:
+        return list(db.scalars(select(Revision.response).order_by(Revision.number)))
 
 
 def forget_after(room: SeatedRoom, number: int) -> None:
@@ -199,7 +211,7 @@ def test_an_unsent_answer_that_is_newer_than_the_stations_is_shown(
     expect(pc.item("c1").get_by_role("radio").nth(1)).to_be_checked()
     expect(pc.item("w1").locator("textarea")).to_have_value("另一台机器上")
     pc.context.unroute("**/api/saves")
-    wait_for_answer(room, "c1", choice("B"), seconds=20)
+    wait_for_answer(room, "c1", choice("B"))
 
 
 def test_a_station_whose_clock_is_days_ahead_makes_no_pc_forget_its_answers(room: SeatedRoom, pc: CandidatePc) -> None:
@@ -212,13 +224,8 @@ def test_a_station_whose_clock_is_days_ahead_makes_no_pc_forget_its_answers(room
     forget_after(room, 0)
     pc.page.goto(room.url)
     pc.page.wait_for_selector(".item")
-    for _ in range(100):
-        with room.store.reading() as db:
-            found = db.scalars(select(Revision.response)).all()
-        if found:
-            break
-        pc.page.wait_for_timeout(100)
-    assert found == ['{"base":{"identifier":"B"}}']
+    wait_until(lambda: responses(room), page=pc.page)
+    assert responses(room) == ['{"base":{"identifier":"B"}}']
 
 
 def test_rows_of_earlier_days_go_once_somebody_else_is_here(room: SeatedRoom, pc: CandidatePc) -> None:
@@ -234,12 +241,7 @@ def test_rows_of_earlier_days_go_once_somebody_else_is_here(room: SeatedRoom, pc
     rows_on(pc, put=others)
     pc.page.reload()
     pc.page.wait_for_selector(".item")
-    for _ in range(100):
-        left = {row["attempt_id"] for row in rows_on(pc)}
-        if left == {1, 71}:
-            break
-        pc.page.wait_for_timeout(100)
-    assert left == {1, 71}
+    wait_until(lambda: {row["attempt_id"] for row in rows_on(pc)} == {1, 71}, page=pc.page)
 
 
 def test_unsent_answers_of_a_station_of_before_are_no_answers_of_the_candidate_here(
@@ -252,7 +254,7 @@ def test_unsent_answers_of_a_station_of_before_are_no_answers_of_the_candidate_h
     [mine] = rows_on(pc)
     stranger = {**mine, "owner": "0" * 20, "sequence": 2, "acknowledged": False, "response": choice("D")}
     rows_on(pc, put=[stranger])
-    with pc.page.expect_response("**/api/saves") as refused:
+    with pc.page.expect_response(lambda reply: stranger["owner"] in (reply.request.post_data or "")) as refused:
         pc.page.reload()
     assert refused.value.status == 404
     pc.page.wait_for_selector(".item")

@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from station.services import answering, invigilation
 from station.store.models import Revision
-from tests.browser.pages import CandidatePc, answers, wait_for_answer
+from tests.browser.pages import CandidatePc, answers, wait_for_answer, wait_until
 from tests.browser.test_own_copy import choice, rows_on, text, write
 from tests.web.seated_paper import ASSETS, PAPER
 from tests.web.seating import SeatedRoom, served_room
@@ -32,15 +32,6 @@ SOMETIMES_FULL = """{
 
 def refusing(status: int, code: str, sentence: str) -> dict[str, Any]:
     return {"status": status, "json": {"error": {"code": code, "sentence": sentence, "details": {}}}}
-
-
-def wait_here(room: SeatedRoom, pc: CandidatePc, item: str, wanted: object) -> None:
-    """Wait for an answer while what is routed through the test goes on."""
-    for _ in range(150):
-        if answers(room).get(item) == wanted:
-            return
-        pc.page.wait_for_timeout(100)
-    raise AssertionError(answers(room))
 
 
 def saves_in(route: Route) -> list[dict[str, Any]]:
@@ -63,7 +54,7 @@ def test_a_save_that_the_station_will_not_take_holds_up_no_other_and_the_candida
     expect(pc.page.locator(".away")).to_contain_text("3 项待发送")
     pc.page.route("**/api/saves", answer)
     room.listen()
-    wait_here(room, pc, "c3", {"base": {"boolean": False}})
+    wait_for_answer(room, "c3", {"base": {"boolean": False}}, page=pc.page)
     number = pc.item("w1").locator(".item-number").inner_text()
     expect(pc.page.locator(".saved")).to_have_text(f"第 {number} 题没有保存成功，请查看")
     assert answers(room) == {"c1": choice("B"), "c3": {"base": {"boolean": False}}}
@@ -92,8 +83,8 @@ def test_a_view_that_the_station_will_not_take_costs_no_answer(room: SeatedRoom,
     pc.page.route("**/api/saves", spoil)
     pc.item("c1").get_by_text("选项B").click()
     write(pc, "w1", "答案比位置要紧")
-    wait_here(room, pc, "c1", choice("B"))
-    wait_here(room, pc, "w1", text("答案比位置要紧"))
+    wait_for_answer(room, "c1", choice("B"), page=pc.page)
+    wait_for_answer(room, "w1", text("答案比位置要紧"), page=pc.page)
     pc.wait_saved()
     expect(pc.item("c1").get_by_role("alert")).to_be_hidden()
 
@@ -103,7 +94,7 @@ def test_a_refused_poll_takes_nobodys_paper_away(room: SeatedRoom, pc: Candidate
     pc.page.route("**/api/me*", lambda route: route.fulfill(**refusing(status, code, "现在不行。")))
     expect(pc.page.locator(".away")).to_be_visible()
     write(pc, "w1", "照样作答")
-    wait_here(room, pc, "w1", text("照样作答"))
+    wait_for_answer(room, "w1", text("照样作答"), page=pc.page)
     assert pc.page.locator("#ticket").count() == 0
     pc.page.unroute("**/api/me*")
     expect(pc.page.locator(".away")).to_have_attribute("data-state", "good")
@@ -145,12 +136,12 @@ def test_logging_out_waits_until_it_is_known_that_nothing_lies_here_unsent(room:
     room.clock.move(minutes=61)
     with room.store.transaction() as db:
         assert answering.collect_due(db, at=room.clock.now()) == 1
-    expect(pc.page.locator("main")).to_contain_text("还有 1 次保存正在补交，请勿关机", timeout=20_000)
+    expect(pc.page.locator("main")).to_contain_text("还有 1 次保存正在补交，请勿关机")
     leave = pc.page.get_by_role("button", name="退出登录").first
     expect(leave).to_be_disabled()
     assert not pc.page.evaluate("Boolean(window.couldLeave)")
     pc.page.unroute("**/api/saves")
-    expect(leave).to_be_enabled(timeout=20_000)
+    expect(leave).to_be_enabled()
     with room.store.reading() as db:
         assert [json.loads(one) for one in db.scalars(select(Revision.response))] == [text("收卷时还没送出")]
 
@@ -172,6 +163,7 @@ def test_a_disk_that_takes_again_gets_what_it_had_refused(room: SeatedRoom, chro
     pc.item("c1").get_by_text("选项B").click()
     wait_for_answer(room, "c1", choice("B"))
     expect(line).to_be_hidden()
+    pc.wait_saved()
     assert [(row["item_id"], row["acknowledged"]) for row in rows_on(pc)] == [("w1", True), ("c1", True)]
     assert pc.errors == []
     pc.context.close()
@@ -198,7 +190,7 @@ def test_a_store_that_the_browser_has_closed_is_opened_again(room: SeatedRoom, p
     expect(line).to_contain_text("答案都已存在本机，1 项待发送")
     assert [row["item_id"] for row in rows_on(pc)][-1] == "w2"
     room.listen()
-    wait_for_answer(room, "w2", text("断网时写的"), seconds=20)
+    wait_for_answer(room, "w2", text("断网时写的"))
 
 
 def test_going_away_and_back_by_the_browsers_own_buttons_goes_on(room: SeatedRoom, pc: CandidatePc) -> None:
@@ -227,12 +219,12 @@ def test_a_reload_while_a_save_is_on_its_way_saves_it_once(room: SeatedRoom, pc:
 
     pc.page.route("**/api/saves", lose_the_first_reply)
     pc.item("c1").get_by_text("选项B").click()
-    wait_here(room, pc, "c1", choice("B"))
+    wait_for_answer(room, "c1", choice("B"), page=pc.page)
     pc.page.reload()
     pc.page.wait_for_selector(".item")
     expect(pc.item("c1").get_by_role("radio").nth(1)).to_be_checked()
     write(pc, "w1", "之后写的")
-    wait_here(room, pc, "w1", text("之后写的"))
+    wait_for_answer(room, "w1", text("之后写的"), page=pc.page)
     pc.wait_saved()
     with room.store.reading() as db:
         saved = db.execute(select(Revision.place, Revision.sequence).order_by(Revision.number))
@@ -280,9 +272,5 @@ def _write_and_go(room: SeatedRoom, pc: CandidatePc, long: str, *, is_away: bool
     pc.page.wait_for_selector(".item")
     expect(pc.item("w2").locator("textarea")).to_have_value(long)
     wait_for_answer(room, "w2", text(long))
-    for _ in range(100):
-        left = pc.page.evaluate("Object.keys(localStorage)")
-        if not left:
-            break
-        pc.page.wait_for_timeout(100)
-    assert left == [], "what the disk has by now lies nowhere else"
+    has_left, why = "Object.keys(localStorage).length", "what the disk has by now still lies elsewhere"
+    wait_until(lambda: not pc.page.evaluate(has_left), page=pc.page, why=why)

@@ -21,7 +21,7 @@ from station.store import open_store
 from station.store.models import Attempt, Candidate, Entry, StationLife
 from sync.keys import load_signing_key
 from tests.browser.day import ConsolePc, Pc, prepare_day
-from tests.browser.pages import CandidatePc, wait_for_answer
+from tests.browser.pages import CandidatePc, wait_for_answer, wait_until
 from tests.web.seating import SeatedRoom
 
 pytestmark = pytest.mark.browser
@@ -55,13 +55,6 @@ def stored(home: Path, ticket: str) -> tuple[int, dict[str, object]]:
             return attempt.id, {item: json.loads(text) for item, text in found.items()}
     finally:
         store.close()
-
-
-def wait_for(home: Path, ticket: str, wanted: dict[str, object], seconds: float = 30) -> None:
-    until = time.monotonic() + seconds
-    while stored(home, ticket)[1] != wanted:
-        assert time.monotonic() < until, (stored(home, ticket), wanted)
-        time.sleep(0.3)
 
 
 def mark(pc: Pc, item: int, option: int) -> None:
@@ -116,17 +109,14 @@ def test_two_candidates_lose_nothing_when_another_machine_takes_over(tmp_path: P
         day.start()
         print(f"restored and serving after {time.monotonic() - began:.1f} s")
 
-        until = time.monotonic() + 30
-        while len(stored(restored, first)[1]) < 4:
-            assert time.monotonic() < until, stored(restored, first)
-            time.sleep(0.3)
+        wait_until(lambda: len(stored(restored, first)[1]) == 4)
         assert wanted[first].items() <= stored(restored, first)[1].items()
         early.wait_saved()
 
         late.page.wait_for_selector(".doors button")  # the station believes that nobody has opened this paper
         late.enter()
         expect(late.page.locator(".item").nth(1).get_by_role("radio").nth(2)).to_be_checked()
-        wait_for(restored, second, wanted[second])
+        wait_until(lambda: stored(restored, second)[1] == wanted[second])
         assert stored(restored, second)[0] > lost_attempt + 1_000_000
         late.page.reload()
         late.page.wait_for_selector(".item")
@@ -162,10 +152,7 @@ def test_the_pc_keeps_a_collected_attempt_until_a_backup_has_it_too(room: Seated
             by_hand=False,
             at=at,
         )
-    until = time.monotonic() + 15
-    while rows_on(pc):
-        assert time.monotonic() < until
-        pc.page.wait_for_timeout(300)
+    wait_until(lambda: rows_on(pc) == 0, page=pc.page)
 
 
 def rows_on(pc: CandidatePc) -> int:

@@ -12,6 +12,7 @@ from station.rehearsal.drill.repeater import Habits, Repeater
 from station.services import admission, answering
 from station.store.models import CandidateLogin, Revision, SaveConflict
 from tests.browser.pages import CandidatePc, answers, wait_for_answer
+from tests.browser.test_own_copy import wait_for_rows
 from tests.web.seating import SeatedRoom
 
 pytestmark = pytest.mark.browser
@@ -63,7 +64,7 @@ def test_a_pc_that_was_cut_off_is_told_of_the_other_pc_and_its_queue_comes_in_be
     other.page.wait_for_selector(".item")
     expect(other.item("w2").locator("textarea")).to_have_value("只在旧机上写的")
     expect(other.item("w1").locator("textarea")).to_have_value("在新机上写的")
-    assert len(revisions(room)) == len(set(revisions(room)))
+    assert revisions(room) == [(1, 1), (2, 1), (1, 2), (1, 3)], "each save once"
     assert other.errors == []
     other.context.close()
 
@@ -74,7 +75,7 @@ def test_what_an_older_tab_could_not_send_arrives_once_though_both_tabs_send_it(
     pc.page.route("**/api/saves", lambda route: route.abort())
     write(pc, "w1", "旧页写的")
     write(pc, "w2", "也是旧页写的")
-    pc.page.wait_for_timeout(500)  # on this PC's disk
+    wait_for_rows(pc, "w1", "w2")
     newer = pc.tab()
     newer.goto(room.url)
     newer.wait_for_selector(".item")

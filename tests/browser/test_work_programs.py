@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from station.store.models import Attempt, CandidateLogin, Device, JournalEntry, Workstation
 from tests.browser.pages import CandidatePc, keep_picture
-from tests.browser.test_work_files import FOLDER, POSTER, practical_paper
+from tests.browser.test_work_files import FOLDER, POSTER, box, practical_paper
 from tests.web.folder_pc import FolderPc
 from tests.web.seated_paper import ASSETS
 from tests.web.seating import SeatedRoom, served_room
@@ -117,4 +117,5 @@ def test_a_pc_whose_agent_cannot_open_programs_shows_no_buttons(room: SeatedRoom
         agent.folder()
         with agent.beating():
             expect(pc.item("f1").locator(".work-line")).to_have_attribute("data-state", "fine")
+            expect(box(pc, "预览图")).to_contain_text("还没有。请在软件中保存为“预览图.jpg”")
             expect(pc.item("f1").locator(".programs")).to_be_hidden()
