@@ -1,4 +1,5 @@
 import { say } from "./say.js";
+import { afterAwake, onWake, timesWoken } from "./wakes.js";
 
 /** The station said no: `code` is stable, `sentence` is for people. */
 export class Refusal extends Error {
@@ -29,21 +30,40 @@ export class Away extends Error {
 }
 
 const TIMEOUT_MS = 10_000;
+const repeatable = new Set(); // of each call on its way that may be made twice: what cuts it short
+
+onWake((hasStoodStill) => hasStoodStill && repeatable.forEach((abort) => abort.abort()));
 
 export function ask(path, timeout = TIMEOUT_MS) {
-  return call(path, { method: "GET", timeout });
+  return call(path, { method: "GET", timeout, isRepeatable: true });
 }
 
 export function tell(path, body, options = {}) {
   return call(path, { method: "POST", body: JSON.stringify(body), ...options });
 }
 
-/** Call the API. Returns the JSON; throws Refusal or Away. `packed` bodies are gzip. */
-export async function call(path, { method, body, keepalive = false, packed = false, timeout = TIMEOUT_MS }) {
+/**
+ * Call the API. Returns the JSON; throws Refusal or Away. `packed` bodies are gzip. A call that may be made twice
+ * (`isRepeatable`) and meets a standstill of the page is made again: what comes of it then may be long out of date.
+ */
+export async function call(path, options) {
+  for (;;) {
+    const before = timesWoken();
+    try {
+      return await callOnce(path, options);
+    } catch (error) {
+      const isCutShort = error instanceof Away && !error.isReached && options.isRepeatable && timesWoken() > before;
+      if (!isCutShort) throw error;
+    }
+  }
+}
+
+async function callOnce(path, { method, body, keepalive = false, packed = false, timeout = TIMEOUT_MS, isRepeatable = false }) {
   const headers = body === undefined ? {} : { "Content-Type": "application/json" };
   if (packed) headers["Content-Encoding"] = "gzip";
   const abort = new AbortController();
-  const timer = setTimeout(() => abort.abort(), timeout);
+  const callOff = afterAwake(timeout, () => abort.abort());
+  if (isRepeatable) repeatable.add(abort);
   const asked = performance.now();
   try {
     const reply = await fetch(path, { method, body, headers, keepalive, signal: abort.signal, cache: "no-store" });
@@ -57,7 +77,8 @@ export async function call(path, { method, body, keepalive = false, packed = fal
   } catch (error) {
     throw error instanceof Refusal || error instanceof Away ? error : new Away(String(error));
   } finally {
-    clearTimeout(timer);
+    callOff();
+    repeatable.delete(abort);
   }
 }
 

@@ -8,6 +8,7 @@ import { sendLeftovers } from "./saving.js";
 import { say } from "./say.js";
 import { setTimeScale, stationHeard, stationNow } from "./station_clock.js";
 import { waitingView } from "./waiting_view.js";
+import { onWake } from "./wakes.js";
 
 const POLL_MS = 2000;
 const POLL_TIMEOUT_MS = 4000;
@@ -37,6 +38,7 @@ class Shell {
 
   async start() {
     onHeard(stationHeard);
+    onWake(() => this.refresh());
     this.store = await openQueueStore();
     sendLeftovers(this.store).catch(() => {});
     await this.refresh();

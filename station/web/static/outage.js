@@ -127,5 +127,5 @@ export function heldTexts(held, { unsent, isDurable, isAway, remainingMs }) {
 /** What the page of a PC that was replaced (or of an older tab) says of the answers it still holds. */
 export function leftHereText(unsent) {
   if (!unsent) return say("您在这里作答的答案都已送达服务器。", "Everything you answered here has reached the server.");
-  return say(`还有 ${unsent} 项答案正在从这里送往服务器，请勿关机。`, `${unsent} answers are on their way from here: do not switch this PC off.`);
+  return say(`还有 ${unsent} 项答案正在从这里送往服务器，请勿关机。`, `Answers still on their way from here: ${unsent}. Do not switch this PC off.`);
 }

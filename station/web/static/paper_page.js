@@ -224,6 +224,8 @@ class PaperPage {
     document.addEventListener("keydown", (event) => pressed(event, this), { signal });
     document.addEventListener("contextmenu", (event) => event.preventDefault(), { signal });
     document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && this.saving.flushOnLeaving(), { signal });
+    // What is frozen may be thrown away without another word, as may be what is kept for the way back.
+    document.addEventListener("freeze", () => this.saving.flushOnLeaving({ isLast: true }), { signal });
     window.addEventListener("pagehide", () => this.saving.flushOnLeaving({ isLast: true }), { signal });
   }
 

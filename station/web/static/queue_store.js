@@ -5,6 +5,7 @@
 
 import { forgetLastWords, lastWords, namesOf } from "./last_words.js";
 import { identity } from "./settling.js";
+import { afterAwake } from "./wakes.js";
 
 const NAME = "exam-station-queue";
 const KEPT_MS = 3 * 24 * 3600 * 1000;
@@ -169,7 +170,7 @@ class DiskStore {
    */
   #change(work) {
     return new Promise((resolve, reject) => {
-      setTimeout(() => reject(new Error("late")), WRITING_MS);
+      afterAwake(WRITING_MS, () => reject(new Error("late")));
       const transaction = this.#opened().transaction("saves", "readwrite", { durability: "strict" });
       transaction.oncomplete = () => resolve();
       transaction.onabort = transaction.onerror = () => reject(transaction.error);
@@ -185,7 +186,7 @@ class DiskStore {
 
   #read(work) {
     return new Promise((resolve, reject) => {
-      setTimeout(() => reject(new Error("late")), WRITING_MS);
+      afterAwake(WRITING_MS, () => reject(new Error("late")));
       const request = work(this.#opened().transaction("saves").objectStore("saves"));
       request.onsuccess = () => resolve(request.result);
       request.onerror = () => reject(request.error);

@@ -263,7 +263,7 @@ export class Saving {
     };
     const text = JSON.stringify(body);
     const packed = !keepalive && text.length > PACK_FROM && typeof CompressionStream === "function";
-    const reply = await call("/api/saves", { method: "POST", body: packed ? await pack(text) : text, packed, keepalive });
+    const reply = await call("/api/saves", { method: "POST", body: packed ? await pack(text) : text, packed, keepalive, isRepeatable: true });
     await this.#acknowledge(rows, reply);
     this.onReply(reply);
   }

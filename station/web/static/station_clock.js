@@ -23,6 +23,11 @@ export function setTimeScale(value) {
   best = Infinity;
 }
 
+/** Both counters of this PC, in ms: good for telling that it has slept, and for nothing else. */
+export function counters() {
+  return [performance.now(), Date.now()];
+}
+
 /** Station time now, in ms since 1970; the PC's clock until the station has been heard. */
 export function stationNow() {
   return offset === null ? Date.now() : performance.now() * scale + offset;
