@@ -72,10 +72,10 @@ function gather(points, code, textOf) {
 }
 
 function showSteps(isClosed, packages) {
-  const last = packages.at(-1);
+  const all = (holds) => packages.length > 0 && packages.every(holds); // supplements, too
   const states = [
-    [say("核对", "Check"), isClosed], [say("结束场次", "Close"), isClosed], [say("评分与打包", "Mark and pack"), Boolean(last?.sha256)],
-    [say("上传", "Upload"), ["arrived", "confirmed"].includes(last?.state)], [say("上级确认收到", "Confirmed by the centre"), last?.state === "confirmed"]];
+    [say("核对", "Check"), isClosed], [say("结束场次", "Close"), isClosed], [say("评分与打包", "Mark and pack"), all((one) => one.sha256)],
+    [say("上传", "Upload"), all((one) => ["arrived", "confirmed"].includes(one.state))], [say("上级确认收到", "Confirmed by the centre"), all((one) => one.state === "confirmed")]];
   const now = states.findIndex(([, isDone]) => !isDone);
   keyed(document.getElementById("steps"), states.map(([text, isDone], index) => ({ text, isDone, index })), (one) => one.index, () => make("li"), (item, one) => {
     setText(item, `${one.isDone ? "✓ " : ""}${one.text}`);

@@ -4,8 +4,9 @@ import { may, say } from "./api.js";
 import { make } from "./dom.js";
 
 // Shows the dialog and gives the fields' values once `act` has accepted them, or null when it was left.
+// `content`: an element between effects and fields, for more than lines can say.
 // A refusal of the station is shown inside and everything typed stays. `isFilledIn`: Enter confirms what is proposed.
-export function ask({ title, effects = [], fields = [], confirm, danger = false, canLeave = true, isFilledIn = false, act }) {
+export function ask({ title, effects = [], content = null, fields = [], confirm, danger = false, canLeave = true, isFilledIn = false, act }) {
   return new Promise((resolve) => {
     const fault = make("p", { class: "fault", role: "alert", hidden: true });
     const yes = make("button", { type: "submit", class: danger ? "danger" : "primary", text: confirm });
@@ -16,11 +17,12 @@ export function ask({ title, effects = [], fields = [], confirm, danger = false,
       { method: "dialog" },
       make("h2", { text: title }),
       effects.length ? make("ul", { class: "effects" }, ...effects.map((text) => make("li", { text }))) : null,
+      content,
       ...inputs.map((input) => input.element),
       fault,
       make("div", { class: "acts" }, no, yes),
     );
-    const dialog = make("dialog", {}, form);
+    const dialog = make("dialog", { class: content ? "details" : null }, form);
     const values = () => Object.fromEntries(inputs.map((input) => [input.name, input.value()]));
     const showFields = () => {
       const now = values();

@@ -1,13 +1,12 @@
 // Acts on the chosen candidates: each dialog repeats name, seat and effect, and asks for one decision.
 
-import { get, may, post, say } from "./api.js";
+import { may, post, say } from "./api.js";
 import { board, chosenSeats, choose } from "./board_state.js";
 import { ask, secondOf, secondUnlessMay } from "./dialog.js";
 import { showDetails } from "./details.js";
 import { make, notice, setText } from "./dom.js";
 import { extendTime } from "./extensions.js";
 import { moveSeat } from "./swap.js";
-import { clockSeconds } from "./times.js";
 
 const OPEN = ["answering", "suspended", "waiting"];
 const isOpen = (seat) => seat.attempt_id !== null && OPEN.includes(seat.state);
@@ -54,39 +53,6 @@ export function renderBar(state) {
 export function markAbsent(theBoard, seats) {
   return simple(seats, "/api/entries/absent", say("记为缺考", "Record as absent"),
     [say("记录后该考生不能再登录本场次；误记可以撤销。", "They cannot log in to this sitting any more; it can be withdrawn.")], [], {}, true);
-}
-
-function amount(late) {
-  const parts = [late.count && say(`答案 ${late.count} 条`, `${late.count} answers`), late.files && say(`作品文件 ${late.files} 个版本`, `${late.files} file versions`)];
-  return parts.filter(Boolean).join("、");
-}
-
-// One screen for all answers that came late; they count only if the chief examiner says so.
-export async function decideLate() {
-  let late;
-  try {
-    late = await get(`/api/late_saves/${board.sittingId}`);
-  } catch (refusal) {
-    return notice(refusal.message, "bad");
-  }
-  if (!late.length) return notice(say("没有待裁定的迟到答案。", "No late answers to decide."));
-  const ofChosen = late.filter((one) => board.chosen.has(one.entry_id));
-  const meant = ofChosen.length ? ofChosen : late;
-  const lines = meant.slice(0, 12).map((one) => say(
-    `考位 ${one.seat} ${one.name}：${amount(one)}，截止 ${clockSeconds(one.deadline_at)}，最晚 ${clockSeconds(one.last_at)} 到达`,
-    `Seat ${one.seat} ${one.name}: ${amount(one)}, deadline ${clockSeconds(one.deadline_at)}, last came ${clockSeconds(one.last_at)}`)
-    + (one.late_s > 0 ? say(`（迟 ${one.late_s} 秒）`, ` (${one.late_s} s late)`) : ""));
-  return ask({
-    title: say("采纳迟到答案", "Accept late answers"),
-    effects: [say(`${meant.length} 名考生`, `${meant.length} candidates`), ...lines,
-      say("采纳后这些答案计入成绩，并记录由谁采纳。不采纳则无需操作，答案仍随成果包上报。", "Accepted, they count, and who accepted them is recorded. Otherwise do nothing: they go with the package all the same.")],
-    fields: secondUnlessMay("accept_late_saves"),
-    confirm: say("采纳迟到答案", "Accept"),
-    act: async (values) => {
-      const answer = await post("/api/late_saves/accept", { attempt_ids: meant.map((one) => one.attempt_id), second: secondOf(values) });
-      await done(say(`已采纳 ${answer.accepted} 条。`, `${answer.accepted} accepted.`));
-    },
-  });
 }
 
 export function who(seat) {
