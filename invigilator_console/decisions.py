@@ -18,7 +18,6 @@ from station.errors import Invalid, Missing
 from station.services import extension, invigilation, late_saves, room_record
 from station.services.admission import ENTRY_UNKNOWN
 from station.store.models import Staff
-from station.store.queries import seat_order
 from station.web.edge import Edge
 from station.web.guards import FIELD_WRONG, json_response, number_field, numbers_field, text_field
 
@@ -112,7 +111,7 @@ def _register_late_saves(routes: Blueprint, edge: Edge) -> None:
                     "last_at": moment(one.last_at),
                     "late_s": round((one.last_at - one.deadline_at).total_seconds()),
                 }
-                for one in sorted(late_saves.late_saves_of(db, sitting_id), key=lambda one: seat_order(one.seat))
+                for one in late_saves.late_saves_of(db, sitting_id)
             ]
         )
 

@@ -14,6 +14,7 @@ from station.errors import Refused, problem
 from station.services import journal
 from station.store.locking import lock_attempts, lock_row
 from station.store.models import Attempt, Candidate, CurrentAnswer, Entry, Revision, Seat, Sitting, WorkVersion
+from station.store.queries import seat_order
 
 LATE_SAVES_CLOSED = problem(
     "late_saves_closed",
@@ -45,7 +46,7 @@ def late_saves_of(db: Session, sitting_id: int) -> list[LateSaves]:
     answers = _late(db, sitting_id, Revision, Revision.saved_at)
     files = _late(db, sitting_id, WorkVersion, WorkVersion.received_at)
     found = []
-    for attempt_id in sorted(answers.keys() | files.keys(), key=lambda one: (answers.get(one) or files[one]).entry_id):
+    for attempt_id in answers.keys() | files.keys():
         both = [kind[attempt_id] for kind in (answers, files) if attempt_id in kind]
         found.append(
             replace(
@@ -56,7 +57,7 @@ def late_saves_of(db: Session, sitting_id: int) -> list[LateSaves]:
                 last_at=max(one.last_at for one in both),
             )
         )
-    return found
+    return sorted(found, key=lambda one: seat_order(one.seat))
 
 
 def accept_late_saves(db: Session, attempt_ids: Sequence[int], *, by: int, at: datetime) -> int:
