@@ -9,6 +9,8 @@ import pytest
 from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 
 from tests.browser.pages import CHROMIUM, CHROMIUM_109, PATIENCE_MS, CandidatePc, launched
+from tests.building import BuiltRoom
+from tests.console.serving import served_staff_app
 from tests.web.seating import SeatedRoom, served_room
 
 expect.set_options(timeout=PATIENCE_MS)  # what is expected comes late on a busy machine, but it comes
@@ -25,6 +27,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def room(tmp_path: Path) -> Iterator[SeatedRoom]:
     with served_room(tmp_path) as built:
         yield built
+
+
+@pytest.fixture
+def address(room: BuiltRoom) -> Iterator[str]:
+    """The staff app of a room that the test file builds itself."""
+    with served_staff_app(room) as url:
+        yield url
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import select
 
 from station.services import answering, invigilation, room_record
-from station.store.models import Attempt, Entry, Revision, Seat
+from station.store.models import Attempt, Revision
 from tests.browser.pages import CandidatePc, leave_time, receipt_of, wait_for_answer, wait_until
 from tests.web.seating import SeatedRoom
 
@@ -63,10 +63,7 @@ def test_r_day_7_after_a_move_the_spare_pc_goes_on_where_it_was(
     pc.item("w1").locator("textarea").fill("旧机器上写的")
     pc.item("w1").locator("textarea").blur()
     wait_for_answer(room, "w1", {"base": {"string": "旧机器上写的"}})
-    with room.store.transaction() as db:
-        entry = db.get_one(Entry, room.entries["theory"][0])
-        spare = db.scalars(select(Seat).where(Seat.number == "4")).one()
-        invigilation.move_to_spare(db, entry, spare, reason="死机", by=room.staff_id, at=room.clock.now())
+    room.move(4)
     expect(pc.page.locator("dialog.cover")).to_contain_text("本机考生已换到 4 号考位")
     spare_pc = CandidatePc(chromium, room, 4)
     spare_pc.log_in(room.tickets[0])

@@ -34,12 +34,6 @@ def room(tmp_path) -> Iterator[BuiltRoom]:
     built.close()
 
 
-@pytest.fixture
-def address(room) -> Iterator[str]:
-    with served_staff_app(room) as url:
-        yield url
-
-
 class ConsolePage(Window):
     """A browser at the staff app; a script error fails the test."""
 

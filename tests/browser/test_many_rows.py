@@ -12,7 +12,6 @@ from station.services import invigilation, packages
 from station.store.models import Entry, PackageState, ResultPackage, Seat
 from tests.browser.pages import staff_page
 from tests.building import BuiltRoom, build_room
-from tests.console.serving import served_staff_app
 
 pytestmark = pytest.mark.browser
 
@@ -24,12 +23,6 @@ def room(tmp_path) -> Iterator[BuiltRoom]:
     built = build_room(tmp_path, seats=SEATS, spares=2)
     yield built
     built.close()
-
-
-@pytest.fixture
-def address(room) -> Iterator[str]:
-    with served_staff_app(room) as url:
-        yield url
 
 
 def test_who_answered_late_is_listed_to_the_last_in_the_order_of_the_seats(room, address, chromium: Browser):

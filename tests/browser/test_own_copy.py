@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Browser, expect
 from sqlalchemy import select
 
-from station.services import answering, invigilation
-from station.store.models import Attempt, CurrentAnswer, Entry, Place, Revision, Seat
+from station.services import answering
+from station.store.models import Attempt, CurrentAnswer, Place, Revision
 from tests.browser.pages import CandidatePc, answers, wait_for_answer, wait_until
 from tests.web.seating import SeatedRoom
 
@@ -128,10 +128,7 @@ def test_r_day_7_a_spare_pc_keeps_what_was_answered_at_the_dead_one(
     pc.item("c1").get_by_text("选项B").click()
     write(pc, "w1", "旧机器上写的")
     wait_for_answer(room, "w1", text("旧机器上写的"))
-    with room.store.transaction() as db:
-        entry = db.get_one(Entry, room.entries["theory"][0])
-        spare = db.scalars(select(Seat).where(Seat.number == "4")).one()
-        invigilation.move_to_spare(db, entry, spare, reason="死机", by=room.staff_id, at=room.clock.now())
+    room.move(4)
     pc.page.close()
     spare_pc = CandidatePc(chromium, room, 4)
     spare_pc.log_in(room.tickets[0])

@@ -16,8 +16,8 @@ from playwright.sync_api import Browser, Playwright, Route, expect
 from sqlalchemy import select
 
 from station.services import answering, invigilation
-from station.store.models import Attempt, Entry, Revision, Seat
-from tests.browser.pages import CHROMIUM, CHROMIUM_109, FLAGS, CandidatePc, wait_for_answer
+from station.store.models import Attempt, Revision
+from tests.browser.pages import CHROMIUM, CHROMIUM_109, FLAGS, CandidatePc, wait_for_answer, wait_until
 from tests.browser.test_own_copy import text, write
 from tests.conftest import skip_for_want_of
 from tests.web.seating import SeatedRoom
@@ -122,10 +122,7 @@ def free_browser(playwright: Playwright, program: Path, folder: Path) -> Iterato
 
 
 def _port_in(file: Path) -> str:
-    until = time.monotonic() + 30
-    while not file.exists() or len(file.read_text("ascii").split()) < 2:
-        assert time.monotonic() < until, "the browser did not start"
-        time.sleep(0.1)
+    wait_until(lambda: file.exists() and len(file.read_text("ascii").split()) == 2, why="the browser did not start")
     return file.read_text("ascii").split()[0]
 
 
@@ -180,14 +177,6 @@ def hold_first(pc: SleepingPc, address: str) -> list[Route]:
     return held
 
 
-def wait_until_held(pc: SleepingPc, held: list[Route]) -> None:
-    for _ in range(100):
-        if held:
-            return
-        pc.page.wait_for_timeout(100)
-    raise AssertionError("no request was made")
-
-
 def give_more_time(room: SeatedRoom) -> None:
     with room.store.transaction() as db:
         db.get_one(Attempt, 1).deadline_at += timedelta(minutes=7)
@@ -208,10 +197,7 @@ def open_elsewhere(room: SeatedRoom) -> None:
 
 
 def move_seat(room: SeatedRoom) -> None:
-    with room.store.transaction() as db:
-        entry = db.get_one(Entry, room.entries["theory"][0])
-        spare = db.scalars(select(Seat).where(Seat.number == "4")).one()
-        invigilation.move_to_spare(db, entry, spare, reason="死机", by=room.staff_id, at=room.clock.now())
+    room.move(4)
 
 
 def start_again(room: SeatedRoom) -> None:
@@ -276,12 +262,7 @@ def test_a_frozen_page_that_the_browser_discards_leaves_its_answers_on_the_pc(ro
     pc.item("w1").locator("textarea").focus()
     pc.page.keyboard.type("typed before it was thrown away")
     pc.context.new_cdp_session(pc.page).send("Page.setWebLifecycleState", {"state": "frozen"})
-    for _ in range(100):
-        kept = beside.evaluate("Object.keys(localStorage)")
-        if kept:
-            break
-        beside.wait_for_timeout(100)
-    assert kept != []
+    wait_until(lambda: beside.evaluate("Object.keys(localStorage).length"), page=beside)
     with pc.page.expect_event("crash"):
         for process in pc.processes("renderer"):
             os.kill(process, signal.SIGKILL)
@@ -300,22 +281,18 @@ def test_a_pc_that_slept_in_the_middle_of_everything_raises_no_false_alarm(room:
     pc.page.evaluate("window.diskIsBusy = true")
     saves = hold_first(pc, "**/api/saves")
     write(pc, "w1", "睡前写的")
-    wait_until_held(pc, saves)
+    wait_until(lambda: saves, page=pc.page)
     pc.item("w2").locator("textarea").focus()
     pc.page.keyboard.type("half a wo")
     polls = hold_first(pc, "**/api/me*")
-    wait_until_held(pc, polls)
+    wait_until(lambda: polls, page=pc.page)
     with pc.asleep():
         time.sleep(ASLEEP_S)
         give_more_time(room)
     pc.page.evaluate("window.diskIsBusy = false")
     expect(pc.page.locator("p.away")).to_contain_text("已延长 07:00")
     for item, words in (("w1", "睡前写的"), ("w2", "half a wo")):
-        for _ in range(100):
-            if item in items_saved(room):
-                break
-            pc.page.wait_for_timeout(100)
-        wait_for_answer(room, item, text(words))
+        wait_for_answer(room, item, text(words), page=pc.page)
     pc.wait_saved()
     wait_for_countdown(room, pc)
     assert pc.page.evaluate("window.alarms") == []

@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import Browser, Route, expect
 from sqlalchemy import select
 
-from station.services import admission, answering, invigilation
-from station.store.models import Attempt, Candidate, CandidateLogin, CurrentAnswer, Entry, Place, Revision, Seat
+from station.services import admission, answering
+from station.store.models import Attempt, Candidate, CandidateLogin, CurrentAnswer, Place, Revision
 from tests.browser.pages import CandidatePc, answers, keep_picture, wait_for_answer, wait_until
 from tests.browser.test_own_copy import wait_for_rows
 from tests.web.seating import SeatedRoom
@@ -165,9 +165,7 @@ def test_r_day_7_a_page_left_behind_by_a_move_names_the_new_seat_and_still_bring
     pc.page.context.set_offline(True)
     pc.item("c1").get_by_text("选项B").click()
     expect(pc.page.locator(".saved")).to_contain_text("待发送")
-    with room.store.transaction() as db:
-        entry, spare = db.get_one(Entry, room.entries["theory"][0]), db.get_one(Seat, room.seat_id(4))
-        invigilation.move_to_spare(db, entry, spare, reason="网线断了", by=room.staff_id, at=room.clock.now())
+    room.move(4, "网线断了")
     pc.page.context.set_offline(False)
     cover = pc.page.locator("dialog.cover")
     expect(cover).to_contain_text("本机考生已换到 4 号考位，请到该考位继续考试。")

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from station.services import answering, invigilation
-from station.store.models import JournalEntry, Revision, SaveConflict, Seat, Upload
+from station.services import answering
+from station.store.models import JournalEntry, Revision, SaveConflict, Upload
 from tests.web.seated_paper import WORKBOOK
 from tests.web.seating import Browser, SeatedRoom, served_room
 
@@ -143,10 +143,7 @@ def test_of_two_pcs_with_one_log_in_the_first_is_told_and_its_queue_still_comes_
 def test_after_a_move_the_dead_pcs_queue_comes_in_late_and_in_its_order(room: SeatedRoom) -> None:
     dead = room.answering(1)
     acknowledged(dead, 1, "w1", text("一"))
-    with room.store.transaction() as db:
-        spare = db.scalars(select(Seat).where(Seat.is_spare)).one()
-        entry = db.get_one(invigilation.Entry, room.entries["theory"][0])
-        invigilation.move_to_spare(db, entry, spare, reason="死机", by=room.staff_id, at=room.clock.now())
+    room.move(4)
     spare_pc = room.browser(4)
     spare_pc.log_in(room.tickets[0])
     spare_pc.attempt_id = dead.attempt_id

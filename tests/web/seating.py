@@ -130,6 +130,12 @@ class SeatedRoom:
         with self.store.transaction() as db:
             return service(db, *arguments, by=self.staff_id, at=self.clock.now(), **named)
 
+    def move(self, seat: int, reason: str = "死机") -> None:
+        """Give the first candidate another seat for theory."""
+        with self.store.transaction() as db:
+            entry, there = db.get_one(Entry, self.entries["theory"][0]), db.get_one(Seat, self.seat_id(seat))
+            invigilation.move_to_spare(db, entry, there, reason=reason, by=self.staff_id, at=self.clock.now())
+
     def seat_path(self, seat_id: int) -> str:
         return f"/seat/{seat_id}/{seat_link_code(SECRET, seat_id)}"
 

@@ -6,8 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from station.services import invigilation
-from station.store.models import Device, Entry, Seat, WorkFolder
+from station.store.models import Device, WorkFolder
 from tests.web.folder_pc import FolderPc, sha256
 from tests.web.seating import Browser, SeatedRoom, refusal
 from tests.web.test_agent_folders import PATH, chain_is_whole, events, rows
@@ -25,10 +24,7 @@ def test_r_day_7_after_a_move_the_new_pc_finds_every_file_and_the_old_one_nothin
     files = {PATH: b"plan", "08_提交文件/素材/投标素材.xlsx": b"changed material", "草稿/一.txt": b"draft"}
     for path, content in files.items():
         pc.save(path, content)
-    entry_id, spare_id = room.entries["theory"][0], room.seat_id(4)
-    with room.store.transaction() as db:
-        entry, spare = db.get_one(Entry, entry_id), db.get_one(Seat, spare_id)
-        invigilation.move_to_spare(db, entry, spare, reason="显示器坏了", by=room.staff_id, at=room.clock.now())
+    room.move(4, "显示器坏了")
     left = pc.folder()
     assert (left["state"], left["items"], left["files"], left["taken_back"]) == ("moved", [], [], [])
     assert refusal(pc.call("GET", f"/contents/{sha256(files[PATH])}")) == (404, "folder_unknown")
@@ -36,13 +32,6 @@ def test_r_day_7_after_a_move_the_new_pc_finds_every_file_and_the_old_one_nothin
     found = {one["path"]: new.call("GET", f"/contents/{one['sha256']}").content for one in new.folder()["files"]}
     assert found == files
     assert new.save(PATH, b"plan, better") == 2
-
-
-def move_away(room: SeatedRoom) -> None:
-    """Move the candidate of seat 1 to the spare seat 4."""
-    with room.store.transaction() as db:
-        entry, spare = db.get_one(Entry, room.entries["theory"][0]), db.get_one(Seat, room.seat_id(4))
-        invigilation.move_to_spare(db, entry, spare, reason="主机坏了", by=room.staff_id, at=room.clock.now())
 
 
 def test_r_day_7_a_dead_pc_that_comes_back_loses_nothing_and_puts_nothing_over_newer_work(
@@ -55,7 +44,7 @@ def test_r_day_7_a_dead_pc_that_comes_back_loses_nothing_and_puts_nothing_over_n
     room.clock.move(minutes=1)
     died = room.clock.now()
     room.clock.move(minutes=1)
-    move_away(room)
+    room.move(4, "主机坏了")
     new = FolderPc(room, 4, candidate.attempt_id)
     assert new.folder()["state"] == "answering"
     room.clock.move(minutes=5)
@@ -97,7 +86,7 @@ def test_a_pc_that_was_left_may_bring_files_for_half_an_hour_and_is_told_then(
     pc: FolderPc, room: SeatedRoom, candidate: Browser
 ) -> None:
     pc.save(PATH, b"saved at the old PC")
-    move_away(room)
+    room.move(4, "主机坏了")
     room.clock.move(minutes=29)
     assert pc.save(PATH, b"in time") == 2
     room.clock.move(minutes=1)
@@ -129,7 +118,7 @@ def test_the_orders_ask_the_pc_that_was_left_for_its_last_state(
     pc.save(PATH, b"one")
     assert work_of(pc) == {"attempt_id": candidate.attempt_id, "state": "answering", "refresh": 0}
     assert work_of(new) is None
-    move_away(room)
+    room.move(4, "主机坏了")
     assert work_of(pc) == {"attempt_id": candidate.attempt_id, "state": "moved", "refresh": 0}
     assert work_of(new) == {"attempt_id": candidate.attempt_id, "state": "answering", "refresh": 0}
     pc.save(PATH, b"two", at=room.clock.now())

@@ -13,9 +13,9 @@ import pytest
 
 from client_agent.station_link import Link, Trust
 from client_agent.work_folder.folder import WorkFolder
-from station.services import answering, invigilation
+from station.services import answering
 from station.store.files import path_of
-from station.store.models import Attempt, Entry, Seat
+from station.store.models import Attempt
 from tests.web.folder_pc import FolderPc, sha256
 from tests.web.seated_paper import WORKBOOK
 from tests.web.seating import Browser, SeatedRoom
@@ -130,9 +130,7 @@ def test_r_day_7_at_a_spare_pc_the_whole_work_lies_there_within_half_a_minute(
         (folder / ITEM / f"图层{number}.psd").write_bytes(os.urandom(50 * 2**20 // 40))
     wait_for(lambda: at_station(reader) == on_pc(folder), within_s=90)
     before = on_pc(folder)
-    with room.store.transaction() as db:
-        entry, spare = db.get_one(Entry, room.entries["theory"][0]), db.get_one(Seat, room.seat_id(4))
-        invigilation.move_to_spare(db, entry, spare, reason="主机坏了", by=room.staff_id, at=room.clock.now())
+    room.move(4, "主机坏了")
     old.follow(None)
     began = time.monotonic()
     moved = opened(start(4, candidate.attempt_id))
@@ -152,9 +150,7 @@ def test_r_day_7_what_a_living_pc_had_not_sent_follows_to_the_new_one(
     (folder / PATH).write_bytes(b"saved")
     wait_for(lambda: at_station(reader) == {PATH: sha256(b"saved")})
     (folder / PATH).write_bytes(b"changed right before the move")
-    with room.store.transaction() as db:
-        entry, spare = db.get_one(Entry, room.entries["theory"][0]), db.get_one(Seat, room.seat_id(4))
-        invigilation.move_to_spare(db, entry, spare, reason="显示器坏了", by=room.staff_id, at=room.clock.now())
+    room.move(4, "显示器坏了")
     began = time.monotonic()
     work = start(4, candidate.attempt_id)
     moved = opened(work)

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import func, select
 
 from station.services import answering, invigilation, room_record
-from station.store.models import Attempt, Entry, JournalEntry, Revision, SaveConflict, Seat
+from station.store.models import Attempt, Entry, JournalEntry, Revision, SaveConflict
 from tests.web.seated_paper import PIXEL, WORKBOOK, A, B, text
 from tests.web.seating import Browser, SeatedRoom, refusal
 
@@ -181,13 +181,7 @@ def test_packed_saves_are_read_and_a_bomb_is_refused(candidate: Browser) -> None
 def test_r_day_7_a_moved_candidates_old_pc_may_still_send_what_it_had(running: SeatedRoom) -> None:
     old = running.answering(1)
     old.save((1, "c1", A))
-    with running.store.reading() as db:
-        entry = db.get_one(Entry, running.entries["theory"][0])
-        spare = db.scalars(select(Seat).where(Seat.number == "4")).one()
-    with running.store.transaction() as db:
-        invigilation.move_to_spare(
-            db, db.merge(entry), db.merge(spare), reason="死机", by=running.staff_id, at=running.clock.now()
-        )
+    running.move(4)
     assert refusal(old.get("/api/me")) == (401, "moved_to_seat")
     new = running.browser(4)
     assert new.log_in(running.tickets[0]).json()["waits_for_release"] is False

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import select
 
 from station.domain.sitting import SittingState
-from station.services import admission, answering, invigilation, room_record
-from station.store.models import Attempt, CandidateLogin, Entry, JournalEntry, Seat, Sitting
+from station.services import admission, answering, room_record
+from station.store.models import Attempt, CandidateLogin, JournalEntry, Sitting
 from tests.web.seating import SeatedRoom, refusal, served_room
 
 
@@ -135,24 +135,17 @@ def test_r_day_7_the_pc_of_before_says_where_its_candidate_was_moved_while_the_s
     room.admit()
     room.start()
     before = room.answering(1)
-    move(room, 4, "电脑故障")
+    room.move(4, "电脑故障")
     reply = before.get("/api/me")
     assert refusal(reply) == (401, "moved_to_seat")
     assert "4 号考位" in reply.json()["error"]["sentence"]
     assert before.save((1, "c1", {"base": {"identifier": "A"}})).status_code == 200, "its queue is still taken"
-    move(room, 1, "已修好")
+    room.move(1, "已修好")
     assert refusal(before.get("/api/me")) == (401, "not_logged_in"), "the candidate comes back to this very PC"
-    move(room, 4, "又坏了")
+    room.move(4, "又坏了")
     with room.store.transaction() as db:
         db.get_one(Sitting, room.sitting()).state = SittingState.CLOSED
     assert refusal(before.get("/api/me")) == (401, "not_logged_in"), "over: the PC waits for whom comes next"
-
-
-def move(room: SeatedRoom, seat: int, reason: str) -> None:
-    """Give the first candidate another seat."""
-    with room.store.transaction() as db:
-        entry, there = db.get_one(Entry, room.entries["theory"][0]), db.get_one(Seat, room.seat_id(seat))
-        invigilation.move_to_spare(db, entry, there, reason=reason, by=room.staff_id, at=room.clock.now())
 
 
 def test_r_rost_2_a_guessed_password_at_another_seat_stops_nobody_until_it_is_released(room: SeatedRoom) -> None:
