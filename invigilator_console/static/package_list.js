@@ -35,10 +35,15 @@ function troubledFirst(packages) {
 
 function stateText(one) {
   if (one.state === "confirmed") return `✓ ${one.state_name} ${date(one.confirmed_at)} ${clockSeconds(one.confirmed_at)}`;
-  const parts = [one.sha256 ? one.state_name : one.state === "needs_attention" ? say("未能生成", "could not be built") : say("正在生成", "being built")];
-  if (one.last_error) parts.push(say("：", ": "), one.last_error);
-  if (one.last_error && one.state === "waiting" && leftSeconds(one.next_try_at) > 0) parts.push(say(`（${clockSeconds(one.next_try_at)} 再试）`, ` (next try at ${clockSeconds(one.next_try_at)})`));
-  return parts.join("");
+  if (!one.last_error) return standing(one);
+  const isTriedLater = one.state === "waiting" && leftSeconds(one.next_try_at) > 0;
+  const later = isTriedLater ? say(`（${clockSeconds(one.next_try_at)} 再试）`, ` (next try at ${clockSeconds(one.next_try_at)})`) : "";
+  return `${standing(one)}${say("：", ": ")}${one.last_error}${later}`;
+}
+
+function standing(one) {
+  if (one.sha256) return one.state_name;
+  return one.state === "needs_attention" ? say("未能生成", "could not be built") : say("正在生成", "being built");
 }
 
 function newRow(refresh) {
